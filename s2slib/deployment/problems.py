@@ -1,0 +1,86 @@
+"""What is wrong with a declaration: field, value, what is allowed, a way there. Never the text of a secret."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from s2slib.records.redaction import Redactor
+
+Path = tuple[str | int, ...]
+"""Where a value stands: keys and list positions from the top of the file."""
+
+NOT_SHOWN = "(not shown)"
+_SHOWN = 80
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake. `value_shown` is escaped, capped, and "" where there is no value; `line` counts from 1."""
+
+    field: str
+    problem: str
+    value_shown: str = ""
+    allowed: str = ""
+    hint: str = ""
+    line: int | None = None
+
+    def __str__(self) -> str:
+        where = f"line {self.line}, " if self.line else ""
+        value = f" = {self.value_shown}" if self.value_shown else ""
+        parts = [f"{where}{self.field or 'the file'}{value}: {self.problem}"]
+        if self.allowed:
+            parts.append(f"allowed: {self.allowed}")
+        if self.hint:
+            parts.append(self.hint)
+        return "; ".join(parts)
+
+
+class DeploymentError(ValueError):
+    """A declaration cannot be used. `problems` has every mistake that was found, in the order of the file."""
+
+    def __init__(self, problems: Iterable[Problem], source: str = "the parameters") -> None:
+        self.problems = tuple(problems)
+        self.source = source
+        super().__init__(source, self.problems)
+
+    def __str__(self) -> str:
+        count = len(self.problems)
+        head = f"{self.source} cannot be used, {count} problem{'' if count == 1 else 's'}:"
+        return "\n".join((head, *(f"  {problem}" for problem in self.problems)))
+
+
+def field_name(path: Path) -> str:
+    """The path as one writes it: `lync.pools[0].front_ends[1]`."""
+    name = ""
+    for step in path:
+        name += f"[{step}]" if isinstance(step, int) else f"{'.' if name else ''}{step}"
+    return Redactor().safe(name, 200, multiline=False)
+
+
+def shown(value: object, raw: str | None = None) -> str:
+    """A value as it stands in the file (or as Python sees it), capped, without what looks like a secret."""
+    if raw is not None:
+        text = raw
+    elif isinstance(value, str):
+        text = value
+    elif value is None or isinstance(value, bool):
+        text = "null" if value is None else str(value).lower()
+    elif isinstance(value, int | float):
+        text = str(value)
+    elif isinstance(value, list | tuple):
+        return f"a list of {len(value)}"
+    elif isinstance(value, dict):
+        return "a section"
+    else:
+        text = f"a {type(value).__name__}"
+    quote = '"' if raw is None and isinstance(value, str) else ""
+    return f"{quote}{Redactor().safe(text, _SHOWN, multiline=False)}{quote}"
+
+
+def did_you_mean(given: str, known: Iterable[str]) -> str:
+    """`did you mean X?` for the nearest known word, or "" when none is near."""
+    words = {word.lower(): word for word in known}
+    near = difflib.get_close_matches(given.lower(), words, n=1, cutoff=0.6)
+    return f"did you mean {words[near[0]]}?" if near else ""

@@ -1,0 +1,72 @@
+"""The forms in which one secret may turn up in text.
+
+plain --+-- JSON, Python repr, XML, CLIXML, PowerShell '..' and ".." -+-- base64 (UTF-8, UTF-16LE; three alignments)
+        +-- URL (%XX upper and lower, + for blank)                    +-- base64url of the same
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import re
+from collections.abc import Iterator
+from urllib.parse import quote, quote_plus
+from xml.sax.saxutils import escape
+
+_SHORTEST_BASE64 = 6
+_POWERSHELL_SINGLE = re.compile("(['\u2018\u2019\u201a\u201b])")
+_POWERSHELL_DOUBLE = re.compile('(["`$\u201c\u201d\u201e])')
+_CLIXML_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+def encoded_forms(secret: str) -> frozenset[str]:
+    """Every form of the secret that redaction looks for, the plain one included."""
+    quoted = set(_quoted(secret))
+    return frozenset(quoted.union(_urls(secret)).union(*(_base64_forms(form) for form in quoted)))
+
+
+def _quoted(secret: str) -> Iterator[str]:
+    yield secret
+    for ascii_only in (True, False):
+        text = json.dumps(secret, ensure_ascii=ascii_only)[1:-1]
+        yield text
+        yield text.replace("/", "\\/")
+    # Windows PowerShell's ConvertTo-Json writes these five as \u escapes.
+    yield re.sub("[&<>'+]", lambda match: f"\\u{ord(match[0]):04x}", json.dumps(secret)[1:-1])
+    yield repr(secret)[1:-1]
+    yield ascii(secret)[1:-1]
+    yield repr(secret.encode("utf-8", "surrogatepass"))[2:-1]
+    yield escape(secret)
+    yield html.escape(secret)
+    yield escape(secret, {'"': "&quot;", "'": "&apos;"})
+    yield escape(_CLIXML_CONTROL.sub(lambda match: f"_x{ord(match[0]):04X}_", secret.replace("_x", "_x005F_x")))
+    yield _POWERSHELL_SINGLE.sub(r"\1\1", secret)
+    yield secret.replace("'", "''")
+    yield _POWERSHELL_DOUBLE.sub(r"`\1", secret)
+    yield secret.replace('"', '""')
+
+
+def _urls(secret: str) -> Iterator[str]:
+    raw = secret.encode("utf-8", "surrogatepass")
+    for form in (quote(raw, safe=""), quote(raw), quote_plus(raw)):
+        yield form
+        yield re.sub("%[0-9A-F]{2}", lambda match: match[0].lower(), form)
+
+
+def _base64_forms(form: str) -> Iterator[str]:
+    for codec in ("utf-8", "utf-16-le"):
+        raw = form.encode(codec, "surrogatepass")
+        for offset in range(3):
+            core = _base64_core(raw, offset)
+            if len(core) >= _SHORTEST_BASE64:
+                yield core
+                yield core.replace("+", "-").replace("/", "_")
+
+
+def _base64_core(raw: bytes, offset: int) -> str:
+    """The base64 characters that depend on `raw` alone when `offset` (mod 3) unknown bytes stand in front of it."""
+    text = base64.b64encode(bytes(offset) + raw).decode("ascii")
+    first = (offset * 8 + 5) // 6
+    last = (offset + len(raw)) * 8 // 6
+    return text[first:last]
