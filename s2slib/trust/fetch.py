@@ -137,17 +137,16 @@ def _tls_context(ca_file: Path | None, url: str) -> ssl.SSLContext:
 
 
 def _system_context() -> ssl.SSLContext:
+    context: ssl.SSLContext
     if sys.platform == "win32":
-        # Windows builds and fetches chains that OpenSSL cannot; without truststore its roots are read instead.
-        with suppress(ImportError):
-            import truststore
+        # Windows builds chains that OpenSSL cannot: it fetches missing roots and intermediates by itself.
+        import truststore
 
-            windows = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            windows.minimum_version = ssl.TLSVersion.TLSv1_2
-            return windows
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    else:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_default_certs()
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_default_certs()
     return context
 
 
