@@ -99,7 +99,7 @@ class KeyPair:
 
 
 class Authority:
-    """The lab's root certification authority. Its key exists in memory only and never signs anything but certificates."""
+    """The lab's root certification authority. Its key is in memory only and signs nothing but certificates."""
 
     def __init__(self, common_name: str = "Litware Lab Root CA") -> None:
         self._key = _new_key(2048)
