@@ -60,10 +60,10 @@ class LabState:
             raise LabStateError(f"the lab has no account {name!r}; it has: {known}") from None
 
 
-def lab_state_file(runs: Path, environ: Mapping[str, str] | None = None) -> Path:
-    """Where the lab's state file is: `S2S_LAB_STATE`, else `lab.json` in the runs folder."""
+def lab_state_file(runs: Callable[[], Path], environ: Mapping[str, str] | None = None) -> Path:
+    """Where the lab's state file is: `S2S_LAB_STATE`, else `lab.json` in the runs folder (looked up only then)."""
     named = (os.environ if environ is None else environ).get(VARIABLE)
-    return Path(named) if named else runs / "lab.json"
+    return Path(named) if named else runs() / "lab.json"
 
 
 def read_lab_state(file: Path, *, is_listening: Callable[[str, int], bool] | None = None) -> LabState:
@@ -72,13 +72,7 @@ def read_lab_state(file: Path, *, is_listening: Callable[[str, int], bool] | Non
     Whether it still runs is judged by its proxy answering on its port (a process id may long belong to another
     process). Raises LabStateError.
     """
-    try:
-        raw: object = json.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise LabStateError(f"no lab is running (there is no {file.name}): {START}") from None
-    except (OSError, ValueError) as error:
-        raise LabStateError(f"{file.name} cannot be read ({type(error).__name__}): end the lab and {START}") from None
-    state = _parsed(raw, file.name)
+    state = _parsed(_content(file), file.name)
     address = urlsplit(state.proxy)
     try:
         host, port = address.hostname, address.port
@@ -93,6 +87,19 @@ def read_lab_state(file: Path, *, is_listening: Callable[[str, int], bool] | Non
     if not state.ca_file.is_file():
         raise LabStateError(f"the lab's CA file {state.ca_file.name} is gone: {START} again")
     return state
+
+
+def _content(file: Path) -> object:
+    failure: str
+    try:
+        content: object = json.loads(file.read_text(encoding="utf-8"))
+        return content
+    except FileNotFoundError:
+        failure = f"no lab is running (there is no {file.name}): {START}"
+    except (OSError, ValueError) as error:
+        failure = f"{file.name} cannot be read ({type(error).__name__}): end the lab and {START}"
+    # Raised outside the handler: a JSON error keeps the document, and that has passwords in it.
+    raise LabStateError(failure)
 
 
 def _parsed(raw: object, name: str) -> LabState:

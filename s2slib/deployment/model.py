@@ -67,7 +67,7 @@ class WinRmEndpoint:
 
 
 class Deployment(Section):
-    """A declared pair of estates. Equal when declared alike in the same folder."""
+    """A declared pair of estates: one Lync or Skype for Business side, one Exchange side, and how to work on them."""
 
     deployment: DeploymentName = Field(description="Name of the deployment and of its params file.")
     lync: Lync = Field(description="The Lync Server or Skype for Business Server side.")

@@ -31,7 +31,7 @@ _QUOTE = "if it is text, put it in quotes"
 def problems_of(error: ValidationError, schema: type[BaseModel], source: Source) -> Iterator[tuple[Path, Problem]]:
     """Every finding as a problem with its path. Findings about values already refused as secrets are left out."""
     for detail in error.errors(include_url=False):
-        if detail["input"] is REMOVED:
+        if detail["input"] is REMOVED and detail["type"] != "extra_forbidden":
             continue
         path: Path = detail["loc"]
         context = detail.get("ctx", {})
@@ -60,10 +60,11 @@ def _problem(detail: ErrorDetails, path: Path, schema: type[BaseModel], source: 
     if kind == "literal_error":
         field = field_at(schema, path)
         values = literals_of(field.annotation) if field else ()
-        hint = did_you_mean(value, values) if isinstance(value, str) else _quotes(value, written)
+        text = value if isinstance(value, str) else written or ""
+        hint = _quotes(value, written) if written in values else did_you_mean(text, values)
         return Problem(name, "is not one of the allowed values", value_shown, ", ".join(values), hint)
     if kind in _WANTED:
-        problem = f"is not {_WANTED[kind]}" if value is not None else "is empty"
+        problem = "is of the wrong kind" if value is not None else "is empty"
         hint = _quotes(value, written) if kind == "string_type" else _unquoted(value, kind)
         return Problem(name, problem, value_shown, _WANTED[kind], hint)
     limits = [f"{word} {context[key]}" for key, word in (("ge", "at least"), ("le", "at most")) if key in context]
@@ -116,7 +117,7 @@ def sections(schema: type[BaseModel], path: Path = ()) -> Iterator[tuple[Path, t
     """The schema and every section below it, with where it stands (list positions left out), in the file's order."""
     yield path, schema
     for name, field in schema.model_fields.items():
-        model = _model_of(field.annotation)
+        model = model_of(field.annotation)
         if model is not None:
             yield from sections(model, (*path, name))
 
@@ -126,7 +127,7 @@ def keys_at(schema: type[BaseModel], path: Path) -> tuple[str, ...]:
     for step in path:
         if isinstance(step, str):
             field = schema.model_fields.get(step)
-            model = _model_of(field.annotation) if field else None
+            model = model_of(field.annotation) if field else None
             if model is None:
                 return ()
             schema = model
@@ -141,7 +142,7 @@ def field_at(schema: type[BaseModel], path: Path) -> FieldInfo | None:
     *_, last = names
     for step in names[:-1]:
         field = schema.model_fields.get(step)
-        model = _model_of(field.annotation) if field else None
+        model = model_of(field.annotation) if field else None
         if model is None:
             return None
         schema = model
@@ -155,7 +156,7 @@ def literals_of(annotation: object) -> tuple[str, ...]:
     return tuple(word for part in typing.get_args(annotation) for word in literals_of(part))
 
 
-def _model_of(annotation: object) -> type[BaseModel] | None:
+def model_of(annotation: object) -> type[BaseModel] | None:
     """The section inside an annotation such as `Annotated[tuple[Pool, ...], ...]` or `X | None`."""
     if (
         isinstance(annotation, type)
@@ -164,7 +165,7 @@ def _model_of(annotation: object) -> type[BaseModel] | None:
     ):
         return annotation
     for part in typing.get_args(annotation):
-        model = _model_of(part)
+        model = model_of(part)
         if model is not None:
             return model
     return None

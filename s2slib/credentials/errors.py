@@ -1,0 +1,13 @@
+"""Why a reference did not lead to a secret."""
+
+from __future__ import annotations
+
+
+class CredentialError(RuntimeError):
+    """A reference cannot be resolved here and now. Names the reference and what to do; never a secret."""
+
+    def __init__(self, reference: str, problem: str, remedy: str = "") -> None:
+        self.reference = reference
+        self.problem = problem
+        self.remedy = remedy
+        super().__init__(f"{reference}: {problem}" + (f"; {remedy}" if remedy else ""))

@@ -1,0 +1,112 @@
+"""The journal of a run: JSON lines, each with the hash of the one before, on disk (fsync) before anything happens."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+GENESIS = "0" * 64
+LOCK_TIMEOUT_S = 30
+
+
+class JournalError(RuntimeError):
+    """The journal cannot be written or does not verify; names the file and the first bad line."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One verified line: number from 1, instant, kind of event and its data."""
+
+    number: int
+    at: str
+    event: str
+    data: Mapping[str, Any]
+    hash: str
+
+
+class Journal:
+    """Append-only record of a run folder (`journal.jsonl`); safe for several processes, one writer at a time."""
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        redact: Callable[[Any], Any] = lambda value: value,
+    ) -> None:
+        self.path = path
+        self._now = now
+        self._redact = redact
+        self._lock = FileLock(str(path) + ".lock", timeout=LOCK_TIMEOUT_S)
+
+    def append(self, event: str, **data: Any) -> Entry:
+        """Write one line and bring it to disk; JournalError when that fails, and then nothing else may start (P10)."""
+        try:
+            with self._lock:
+                head_number, head_hash = self._head()
+                body = {
+                    "number": head_number + 1,
+                    "at": self._now().isoformat(),
+                    "event": event,
+                    "data": self._redact(data),
+                    "before": head_hash,
+                }
+                digest = _digest(body)
+                line = json.dumps({**body, "hash": digest}, ensure_ascii=False, sort_keys=True)
+                with self.path.open("a", encoding="utf-8", newline="\n") as file:
+                    file.write(line + "\n")
+                    file.flush()
+                    os.fsync(file.fileno())
+        except (OSError, TimeoutError) as error:
+            raise JournalError(f"{self.path.name} cannot be written ({error}); no change is started") from error
+        return Entry(body["number"], body["at"], event, body["data"], digest)
+
+    def entries(self) -> list[Entry]:
+        """Every line, verified; a torn last line (a kill while writing) is left out."""
+        return verify(self.path)
+
+    def _head(self) -> tuple[int, str]:
+        entries = verify(self.path)
+        if self.path.exists():
+            size = sum(len(line) for line in _whole_lines(self.path))
+            if size < self.path.stat().st_size:  # a torn last line: cut it, or the next one would hang on to it
+                with self.path.open("r+b") as file:
+                    file.truncate(size)
+        return (entries[-1].number, entries[-1].hash) if entries else (0, GENESIS)
+
+
+def verify(path: Path) -> list[Entry]:
+    """The entries of a journal; JournalError names the first line that was changed, dropped or moved."""
+    if not path.exists():
+        return []
+    entries: list[Entry] = []
+    before = GENESIS
+    for number, line in enumerate(_whole_lines(path), start=1):
+        try:
+            row = json.loads(line)
+            claimed = row.pop("hash")
+            sound = row["number"] == number and row["before"] == before and _digest(row) == claimed
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise JournalError(f"{path.name} line {number} is not a journal entry: {error}") from error
+        if not sound:
+            raise JournalError(f"{path.name} line {number} was changed, or a line before it is missing or out of order")
+        entries.append(Entry(number, row["at"], row["event"], row["data"], claimed))
+        before = claimed
+    return entries
+
+
+def _whole_lines(path: Path) -> list[bytes]:
+    return [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+
+
+def _digest(body: Mapping[str, Any]) -> str:
+    text = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()

@@ -1,0 +1,180 @@
+"""run.json: what a run found, changed and proved, typed; written anew, whole, after every phase."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from s2slib.records.files import write_text
+
+Mode = Literal["check", "verify", "apply"]
+PhaseState = Literal["done", "pending", "blocked", "refused", "held", "failed", "uncertain"]
+Outcome = Literal["trusted", "nothing_pending", "pending", "blocked", "refused", "failed", "uncertain", "not_proven"]
+
+EXIT_CODES: dict[Outcome, int] = {
+    "trusted": 0,
+    "nothing_pending": 0,
+    "failed": 1,
+    "not_proven": 2,
+    "pending": 2,
+    "blocked": 2,
+    "refused": 3,
+    "uncertain": 4,
+}
+
+
+class Record(BaseModel):
+    """Base: unknown keys are refused, so a record of another version is not misread."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class FindingRecord(Record):
+    """A finding as it was judged."""
+
+    id: str
+    level: Literal["ok", "warning", "blocker", "unknown"]
+    phase: str
+    title: str
+    seen: str = ""
+    expected: str = ""
+    remedy: str = ""
+    server: str = ""
+
+
+class ChangeRecord(Record):
+    """One change: what was seen before, which lines ran, what was read back."""
+
+    change: str
+    phase: str
+    title: str
+    state: str
+    detail: str = ""
+    before: dict[str, Any] = Field(default_factory=dict)
+    after: dict[str, Any] = Field(default_factory=dict)
+    seconds: int = 0
+    outage_s: int | None = None
+    lines: list[str] = Field(default_factory=list)
+
+
+class PhaseRecord(Record):
+    """One phase as it was run last."""
+
+    name: str
+    title: str
+    state: PhaseState
+    detail: str = ""
+    started: str
+    ended: str
+    seconds: int
+    servers_read: int = 0
+    facts_read: int = 0
+    findings: list[FindingRecord] = Field(default_factory=list)
+    changes: list[ChangeRecord] = Field(default_factory=list)
+
+
+class VerificationRecord(Record):
+    """The verification: its findings and the storage tests that passed."""
+
+    proven: bool
+    storage_tests: int
+    storage_passed: int
+    findings: list[FindingRecord] = Field(default_factory=list)
+
+
+class Operator(Record):
+    """Who ran it, as the operating system names them."""
+
+    account: str
+    host: str
+
+
+class RunRecord(Record):
+    """The whole run."""
+
+    schema_version: Literal[1] = 1
+    run: str
+    deployment: str
+    fingerprint: str
+    mode: Mode
+    approval: str
+    operator: Operator
+    started: str
+    ended: str = ""
+    plan_hash: str = ""
+    phases: list[PhaseRecord] = Field(default_factory=list)
+    verification: VerificationRecord | None = None
+
+    @property
+    def outcome(self) -> Outcome:
+        """What the run comes to.
+
+        | phases | verification | outcome |
+        | --- | --- | --- |
+        | one uncertain | any | uncertain |
+        | one refused or held | any | refused |
+        | one failed | any | failed |
+        | one blocked | any | blocked |
+        | one pending | any | pending |
+        | all done | proven | trusted |
+        | all done | not proven | not_proven |
+        | all done | none | nothing_pending |
+        """
+        states = {phase.state for phase in self.phases}
+        table: tuple[tuple[set[PhaseState], Outcome], ...] = (
+            ({"uncertain"}, "uncertain"),
+            ({"refused", "held"}, "refused"),
+            ({"failed"}, "failed"),
+            ({"blocked"}, "blocked"),
+            ({"pending"}, "pending"),
+        )
+        for wanted, outcome in table:
+            if states & wanted:
+                return outcome
+        if self.verification is None:
+            return "nothing_pending"
+        return "trusted" if self.verification.proven else "not_proven"
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of DESIGN 10 for this outcome."""
+        return EXIT_CODES[self.outcome]
+
+    def set_phase(self, phase: PhaseRecord) -> None:
+        """Put a phase in, in place of an earlier run of it; what that one changed is kept in front."""
+        for index, old in enumerate(self.phases):
+            if old.name == phase.name:
+                done = [
+                    change for change in old.changes if change.state in ("done", "failed", "uncertain", "unsettled")
+                ]
+                phase.changes = [*done, *(c for c in phase.changes if c.state != "already" or not done)]
+                self.phases[index] = phase
+                return
+        self.phases.append(phase)
+
+    def changed(self) -> list[ChangeRecord]:
+        """What was really written, in order."""
+        return [
+            change
+            for phase in self.phases
+            for change in phase.changes
+            if change.state not in ("already", "moved", "blocked", "held")
+        ]
+
+    def save(self, folder: Path) -> None:
+        """Write run.json into the run folder."""
+        data = {**self.model_dump(mode="json"), "outcome": self.outcome}
+        write_text(folder / "run.json", json.dumps(data, ensure_ascii=False, indent=2) + "\n")
+
+    @classmethod
+    def load(cls, folder: Path) -> RunRecord | None:
+        """The record of a run folder; None when it has none yet."""
+        file = folder / "run.json"
+        if not file.is_file():
+            return None
+        data = json.loads(file.read_text(encoding="utf-8"))
+        data.pop("outcome", None)
+        return cls.model_validate(data)
