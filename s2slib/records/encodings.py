@@ -28,12 +28,7 @@ def encoded_forms(secret: str) -> frozenset[str]:
 
 def _quoted(secret: str) -> Iterator[str]:
     yield secret
-    for ascii_only in (True, False):
-        text = json.dumps(secret, ensure_ascii=ascii_only)[1:-1]
-        yield text
-        yield text.replace("/", "\\/")
-    # Windows PowerShell's ConvertTo-Json writes these five as \u escapes.
-    yield re.sub("[&<>'+]", lambda match: f"\\u{ord(match[0]):04x}", json.dumps(secret)[1:-1])
+    yield from _json_forms(secret)
     yield repr(secret)[1:-1]
     yield ascii(secret)[1:-1]
     yield repr(secret.encode("utf-8", "surrogatepass"))[2:-1]
@@ -45,6 +40,18 @@ def _quoted(secret: str) -> Iterator[str]:
     yield secret.replace("'", "''")
     yield _POWERSHELL_DOUBLE.sub(r"`\1", secret)
     yield secret.replace('"', '""')
+
+
+def _json_forms(secret: str) -> Iterator[str]:
+    """As json.dumps, JavaScriptSerializer (Windows PowerShell's ConvertTo-Json) and System.Text.Json write it."""
+    for ascii_only in (True, False):
+        text = json.dumps(secret, ensure_ascii=ascii_only)[1:-1]
+        yield text.replace("/", "\\/")
+        for extra in ("", "[&<>']", "[&<>'+`]"):
+            form = re.sub(extra, lambda match: f"\\u{ord(match[0]):04x}", text) if extra else text
+            yield form
+            yield form.replace('\\"', "\\u0022")
+            yield re.sub(r"(?<=\\u)[0-9a-f]{4}", lambda match: match[0].upper(), form.replace('\\"', "\\u0022"))
 
 
 def _urls(secret: str) -> Iterator[str]:
