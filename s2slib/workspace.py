@@ -144,7 +144,7 @@ class Workspace:
     def run(self, deployment: str, run_folder: str = "", *, now: datetime | None = None) -> Path:
         """The run that a `run_folder` parameter means: "" is the open run, else a new one, which is opened.
 
-        Otherwise a name in `runs/` or a path to an existing folder. A run of another deployment is refused.
+        Otherwise a name in `runs/` or the path of an existing run folder. A run of another deployment is refused.
         """
         if run_folder:
             return self.find_run(run_folder, deployment)
@@ -165,7 +165,7 @@ class Workspace:
     def _located(self, name_or_path: str) -> Path:
         given = Path(name_or_path)
         for candidate in (self.runs / given, self.root / given):
-            if candidate.is_dir() and candidate.resolve() not in (self.runs.resolve(), self.root.resolve()):
+            if candidate.is_dir() and RunName.parse(candidate.resolve().name):
                 return candidate
         runs = self.runs.iterdir() if self.runs.is_dir() else iter(())
         names = sorted(folder.name for folder in runs if folder.is_dir() and RunName.parse(folder.name))
