@@ -141,7 +141,10 @@ class ConnectionAuth:
         return plain
 
     def _basic(self, token: bytes) -> Answer:
-        name, found, password = token.decode("utf-8", "replace").partition(":")
+        try:
+            name, found, password = token.decode("utf-8").partition(":")
+        except UnicodeDecodeError:  # what most clients send beyond ASCII
+            name, found, password = token.decode("latin-1").partition(":")
         domain, user = normalise("", name)
         expected = self._accounts.password(domain, user)
         self._forget()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 
 from cryptography import x509
@@ -19,11 +20,12 @@ def presented_certificate(context: ssl.SSLContext) -> bytes:
     client = client_context.wrap_bio(to_client, to_server)
     server = context.wrap_bio(to_server, to_client, server_side=True)
     for _ in range(8):
-        for side in (client, server):
-            try:
-                side.do_handshake()
-            except ssl.SSLWantReadError:
-                continue
+        try:
+            client.do_handshake()
+        except ssl.SSLWantReadError:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                server.do_handshake()
+            continue
         der = client.getpeercert(binary_form=True)
         if der:
             return der

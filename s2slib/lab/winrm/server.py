@@ -26,7 +26,7 @@ _SOAP_TYPE: Final = "application/soap+xml;charset=UTF-8"
 _HANDSHAKE_S: Final = 15.0
 _FRAMING_BYTES: Final = 64 * 1024  # what sealing and framing may add to an envelope
 _DRAINED_BYTES: Final = 16 * 1024 * 1024  # a body above the limit is read and dropped up to here, else cut off
-_POLL_S: Final = 0.25
+_REAP_S: Final = 1.0
 
 _log = logging.getLogger("s2slib.lab.winrm")
 
@@ -104,6 +104,7 @@ class _Listener(socketserver.ThreadingTCPServer):
     daemon_threads = True
     block_on_close = False
     request_queue_size = 64
+    timeout = _REAP_S
 
     def __init__(self, service: WinRmServer, tls: ssl.SSLContext | None) -> None:
         super().__init__(("127.0.0.1", 0), _Connection)
@@ -112,9 +113,8 @@ class _Listener(socketserver.ThreadingTCPServer):
         self.bindings: GssChannelBindings | None = channel_bindings(tls) if tls is not None else None
         self._live: set[socket.socket] = set()
         self._lock = threading.Lock()
-        self._thread = threading.Thread(
-            target=self.serve_forever, args=(_POLL_S,), name=f"winrm {service.name}", daemon=True
-        )
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._accept, name=f"winrm {service.name}", daemon=True)
 
     @property
     def port(self) -> int:
@@ -128,7 +128,9 @@ class _Listener(socketserver.ThreadingTCPServer):
 
     def stop(self) -> None:
         """Stop accepting and close what is open."""
-        self.shutdown()
+        self._stopped.set()
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+            self._thread.join(timeout=5)  # that connection woke it
         self.server_close()
         self.drop_connections()
 
@@ -149,8 +151,15 @@ class _Listener(socketserver.ThreadingTCPServer):
         with self._lock:
             self._live.discard(connection)
 
-    def service_actions(self) -> None:
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        return not self._stopped.is_set()
+
+    def handle_timeout(self) -> None:
         self.service.shells.reap()
+
+    def _accept(self) -> None:
+        while not self._stopped.is_set():
+            self.handle_request()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         _log.debug("a connection ended early", exc_info=True)
