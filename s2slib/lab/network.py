@@ -37,12 +37,16 @@ class ConnectionRefusedByLab(Exception):
 
 @dataclass(frozen=True)
 class HttpAnswer:
-    """What a web server answered; header names are lower case, repeated fields joined by a comma."""
+    """What a web server answered; header names as received, repeated fields joined by a comma."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
     url: str = ""  # where it came from, after redirects
+
+    def header(self, name: str) -> str:
+        """The value of a header field by name, case aside; empty when it is absent."""
+        return next((value for key, value in self.headers.items() if key.lower() == name.lower()), "")
 
 
 class WebFailure(Exception):
@@ -139,7 +143,7 @@ class Network:
             sent = {"Host": urlsplit(url).netloc, **(headers or {}), CORRELATION: correlation}
             answer = self._exchange(from_server, method, url, sent, body, timeout_s)
             for _ in range(MAX_REDIRECTS if follow_redirects and method in ("GET", "HEAD") else 0):
-                location = answer.headers.get("location")
+                location = answer.header("location")
                 if answer.status not in (301, 302, 303, 307, 308) or not location:
                     break
                 url = urljoin(url, location)
@@ -206,7 +210,8 @@ class Network:
             connection.close()
         received: dict[str, str] = {}
         for key, value in response.getheaders():
-            received[key.lower()] = f"{received[key.lower()]}, {value}" if key.lower() in received else value
+            held = next((name for name in received if name.lower() == key.lower()), key)
+            received[held] = f"{received[held]}, {value}" if held in received else value
         return HttpAnswer(response.status, received, content, url)
 
     def _connect(self, from_server: Server, parts: SplitResult, timeout_s: float) -> socket.socket:

@@ -7,6 +7,7 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from io import BufferedReader
 
 from s2slib.lab.http1 import Head, ProtocolError, RequestLine, body_length, read_body, read_head, response
@@ -148,3 +149,23 @@ def _request(line: RequestLine, head: Head, body: bytes) -> Request:
     if not host:
         raise ProtocolError(400, "a Host field is required")
     return Request(line.method, path, query, headers, body, host)
+
+
+def not_found() -> Reply:
+    """404 as IIS answers it."""
+    return error_page(404)
+
+
+def unavailable() -> Reply:
+    """503 as http.sys answers it for an application pool without a process."""
+    return error_page(503)
+
+
+def error_page(status: int) -> Reply:
+    """An error with a page for people."""
+    text = f"{status} - {HTTPStatus(status).phrase}"
+    return Reply(
+        status,
+        f"<!DOCTYPE html><html><head><title>{text}</title></head><body></body></html>".encode(),
+        "text/html; charset=utf-8",
+    )
