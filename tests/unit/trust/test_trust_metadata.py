@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from s2slib.trust.certificate import Certificate
@@ -171,12 +171,13 @@ def test_brackets_inside_strings_are_no_nesting() -> None:
     ids=lambda body: ascii(body[:10]),
 )
 def test_a_hostile_body_is_refused_quickly(body: bytes) -> None:
-    started = time.perf_counter()
+    started = time.process_time()
     with pytest.raises(MetadataError):
         parse(body)
-    assert time.perf_counter() - started < 1.0
+    assert time.process_time() - started < 1.0
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=200))
 def test_any_body_is_read_or_refused_and_nothing_else_is_raised(body: bytes | str) -> None:
     with pytest.raises(MetadataError) as caught:
@@ -192,6 +193,7 @@ JSON_VALUES = st.recursive(
 FIELDS = ("id", "version", "name", "realm", "serviceName", "issuer", "allowedAudiences", "keys", "endpoints")
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(FIELDS), JSON_VALUES))
 def test_any_object_with_our_names_is_refused_without_another_error(fields: dict[str, Any]) -> None:
     with pytest.raises(MetadataError):
