@@ -1,0 +1,1 @@
+"""Typed primitives per product: reads give facts, writes give commands; each names its cmdlet, rights and source."""

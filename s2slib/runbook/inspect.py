@@ -1,0 +1,100 @@
+"""Reading facts: one batch of reads per server, servers in parallel, in rounds until nothing new can be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime
+
+from s2slib.facts import Fact, Facts
+from s2slib.products import exchange
+from s2slib.products.read import Read
+from s2slib.remoting.errors import RemotingError
+from s2slib.runbook.catalogue import catalogue
+from s2slib.runbook.derive import (
+    DC_ENTRY,
+    EXCHANGE_IN_LYNC,
+    LYNC_IN_EXCHANGE,
+    REPLICA_ENTRY,
+    TRUST_LOADED,
+    WEB_HEALTHY,
+    derive,
+)
+from s2slib.runbook.estates import Estates
+from s2slib.runbook.scope import Scope
+
+ROUNDS = 3
+
+
+def operator_now() -> datetime:
+    """The operator's machine's time, aware UTC."""
+    return datetime.now(UTC)
+
+
+class Inspector:
+    """Reads the facts of a deployment, all of them or those that given keys need."""
+
+    def __init__(self, scope: Scope, estates: Estates, *, now: Callable[[], datetime] = operator_now) -> None:
+        self._scope = scope
+        self._estates = estates
+        self._now = now
+
+    def inspect(self, keys: Collection[str] | None = None, *, known: Facts | None = None) -> Facts:
+        """A fresh snapshot. With `keys`: `known`, in which what those keys rest on was read again.
+
+        A server that cannot be reached makes its facts Unknown, with the reason; the other servers are read all the same.
+        """
+        facts = known if known is not None and keys is not None else Facts()
+        wanted = None if keys is None else sources(keys)
+        if wanted is not None and not facts.value(exchange.SERVERS):
+            wanted.add(exchange.SERVERS)  # names the domain controllers that other reads go to
+        asked: set[tuple[str, tuple[str, ...]]] = set()
+        for _ in range(ROUNDS):
+            reads = [
+                read
+                for read in catalogue(self._scope, facts, self._now)
+                if (read.server, read.provides) not in asked
+                and (wanted is None or not wanted.isdisjoint(read.provides))
+            ]
+            if not reads:
+                break
+            asked |= {(read.server, read.provides) for read in reads}
+            facts = facts.updated(self._ask(reads))
+        return derive(self._scope, facts)
+
+    def _ask(self, reads: list[Read]) -> dict[str, Fact]:
+        by_server: dict[str, list[Read]] = {}
+        for read in reads:
+            by_server.setdefault(read.server, []).append(read)
+        commands = {server: [read.command for read in items] for server, items in by_server.items()}
+        answers = self._estates.batches(commands)
+        facts: dict[str, Fact] = {}
+        for server, items in by_server.items():
+            answer = answers[server]
+            for index, read in enumerate(items):
+                if isinstance(answer, RemotingError):
+                    facts.update(read.unknown(str(answer)))
+                else:
+                    facts.update(read.facts(answer[index]))
+        return facts
+
+
+def sources(keys: Collection[str]) -> set[str]:
+    """The read keys that given keys rest on: a derived fact stands for what it is derived from."""
+    wanted: set[str] = set()
+    for key in keys:
+        head, _, name = key.rpartition("/")
+        wanted |= {f"{head}/{source}" for source in DERIVED_FROM.get(name, ())} or {key}
+        if key == LYNC_IN_EXCHANGE:
+            wanted |= {"exchange/partner_applications"}
+        if key == EXCHANGE_IN_LYNC:
+            wanted |= {"lync/partner_applications"}
+    return wanted
+
+
+_HEALTH = ("iis_services", "health_ews", "health_autodiscover", "health_owa", "health_back_end")
+DERIVED_FROM: dict[str, tuple[str, ...]] = {
+    DC_ENTRY: ("dc_partner_applications",),
+    REPLICA_ENTRY: ("replica_partner_applications",),
+    TRUST_LOADED: ("dc_partner_applications", "workers", "iis_services"),
+    WEB_HEALTHY: _HEALTH,
+}

@@ -1,0 +1,92 @@
+"""The phases of the procedure, in the order they run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from s2slib.facts import Facts
+from s2slib.runbook.change import Change
+from s2slib.runbook.finding import Finding
+from s2slib.runbook.phases import (
+    autodiscover,
+    certificates,
+    exchange_partner_application,
+    lync_partner_application,
+    preflight,
+    restart_iis,
+)
+from s2slib.runbook.plan import Plan
+from s2slib.runbook.scope import Scope
+
+Planned = tuple[list[Change], str]
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One step of the procedure: `judge` and `plan` are pure. `plan` gives changes, or none and the reason why."""
+
+    name: str
+    title: str
+    notebook: str
+    judge: Callable[[Scope, Facts], list[Finding]]
+    plan: Callable[[Scope, Facts], Planned]
+
+
+def _nothing(_d: Scope, _facts: Facts) -> Planned:
+    return [], "this phase only reads"
+
+
+PHASES: tuple[Phase, ...] = (
+    Phase("preflight", "Check names, rights, versions, clocks and policies", "10_preflight", preflight.judge, _nothing),
+    Phase("certificates", "Signing certificates", "20_certificates", certificates.judge, certificates.plan),
+    Phase("autodiscover", "Autodiscover", "30_autodiscover", autodiscover.judge, autodiscover.plan),
+    Phase(
+        "exchange_partner_application",
+        "Lync Server as partner application of Exchange",
+        "40_exchange_partner_application",
+        exchange_partner_application.judge,
+        exchange_partner_application.plan,
+    ),
+    Phase(
+        "restart_iis",
+        "Restart IIS on the Exchange servers that need it",
+        "50_restart_iis",
+        restart_iis.judge,
+        restart_iis.plan,
+    ),
+    Phase(
+        "lync_partner_application",
+        "Exchange as partner application of Lync Server",
+        "60_lync_partner_application",
+        lync_partner_application.judge,
+        lync_partner_application.plan,
+    ),
+)
+
+
+def phase(name: str) -> Phase:
+    """A phase by name; KeyError names the ones there are."""
+    for candidate in PHASES:
+        if candidate.name == name:
+            return candidate
+    raise KeyError(f"no phase {name!r}; phases are {', '.join(p.name for p in PHASES)}")
+
+
+def whole_plan(d: Scope, facts: Facts) -> Plan:
+    """One ordered plan over all phases by projection: each is planned on the state that the earlier ones will leave."""
+    changes: list[Change] = []
+    reasons: list[tuple[str, str]] = []
+    for step in PHASES:
+        planned, reason = step.plan(d, facts)
+        for change in planned:
+            facts = change.project(facts)
+        changes += planned
+        if not planned:
+            reasons.append((step.name, reason))
+    return Plan(d.name, tuple(changes), tuple(reasons))
+
+
+def judge_all(d: Scope, facts: Facts) -> list[Finding]:
+    """The findings of every phase on the facts as they are, in phase order."""
+    return [finding for step in PHASES for finding in step.judge(d, facts)]

@@ -1,0 +1,201 @@
+"""Autodiscover: the URL Lync uses, ending in .svc; the unified contact store staged first; the SCP judged (O1, O16-O18)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from s2slib.facts import Facts, Known
+from s2slib.products import exchange, lync
+from s2slib.products.lync import on
+from s2slib.runbook.catalogue import REPLICA_CONFIGURATION
+from s2slib.runbook.change import Change, Inverse, Settle, Step
+from s2slib.runbook.expect import one_of
+from s2slib.runbook.finding import Finding
+from s2slib.runbook.phases.common import ucs_policies, unknown_findings
+from s2slib.runbook.scope import Scope
+
+NAME = "autodiscover"
+REPLICATION_S = 1800
+CLIENT_ACCESS = "exchange/client_access"
+
+
+def keys(_d: Scope) -> list[str]:
+    """The facts this phase rests on."""
+    return [lync.OAUTH_CONFIGURATION, CLIENT_ACCESS]
+
+
+def judge(d: Scope, facts: Facts) -> list[Finding]:
+    """The URL in Lync against the declared one, and every server's SCP."""
+    return [*unknown_findings(NAME, facts, keys(d)), *_url(d, facts), *_scp(d, facts)]
+
+
+def _url(d: Scope, facts: Facts) -> list[Finding]:
+    configuration = facts[lync.OAUTH_CONFIGURATION]
+    if not isinstance(configuration, Known):
+        return []
+    seen, wanted = configuration.value["exchange_autodiscover_url"], d.autodiscover_svc_url
+    if _same(seen, wanted):
+        return [Finding("autodiscover.url", "ok", NAME, "Lync's ExchangeAutodiscoverUrl", seen=seen)]
+    if not seen:
+        return [
+            Finding(
+                "autodiscover.url.empty",
+                "warning",
+                NAME,
+                "Lync has no ExchangeAutodiscoverUrl",
+                seen="(empty)",
+                expected=wanted,
+                remedy="this phase sets it",
+            )
+        ]
+    if d.may_replace("lync.ExchangeAutodiscoverUrl", seen):
+        title = "Lync's ExchangeAutodiscoverUrl is another one; the params file says that it may be replaced"
+        return [Finding("autodiscover.url.replaced", "warning", NAME, title, seen, wanted, "this phase sets it")]
+    return [
+        Finding(
+            "autodiscover.url.differs",
+            "blocker",
+            NAME,
+            "Lync has another ExchangeAutodiscoverUrl: somebody chose it",
+            seen=seen,
+            expected=wanted,
+            remedy="correct exchange.autodiscover_url in the params file, or list the seen value under policy.overrides",
+        )
+    ]
+
+
+def _scp(d: Scope, facts: Facts) -> list[Finding]:
+    findings = []
+    for row in facts.value(CLIENT_ACCESS, []):
+        seen = str(row["scp"])
+        good = "/autodiscover/autodiscover.xml" in seen.casefold()
+        declared = _declared_scp(d, row["fqdn"])
+        findings.append(
+            Finding(
+                "autodiscover.scp" if good else "autodiscover.scp.suffix",
+                "ok" if good else "warning",
+                NAME,
+                "Service connection point (Outlook reads it, server-to-server authentication does not)",
+                seen=seen or "(empty)",
+                expected=declared or "a URL that ends in /autodiscover/autodiscover.xml",
+                remedy="" if good else "name the server under exchange.autodiscover_scp if it is to be changed",
+                server=row["fqdn"],
+            )
+        )
+    return findings
+
+
+def _declared_scp(d: Scope, fqdn: str) -> str:
+    return next((item.url for item in d.exchange.autodiscover_scp if item.server.lower() == fqdn.lower()), "")
+
+
+def _same(a: str, b: str) -> bool:
+    return a.rstrip("/").casefold() == b.rstrip("/").casefold()
+
+
+def plan(d: Scope, facts: Facts) -> tuple[list[Change], str]:
+    """Stage the contact store if asked, set the URL if empty or replaceable, set the SCP of servers named for it."""
+    changes = [*_stage_ucs(d, facts), *_set_url(d, facts), *_set_scp(d, facts)]
+    if changes:
+        return changes, ""
+    configuration = facts[lync.OAUTH_CONFIGURATION]
+    if not isinstance(configuration, Known):
+        return [], "Lync's OAuth configuration is unknown"
+    seen = configuration.value["exchange_autodiscover_url"]
+    if _same(seen, d.autodiscover_svc_url):
+        return [], f"ExchangeAutodiscoverUrl is {seen}"
+    return [], f"ExchangeAutodiscoverUrl is {seen}, which this plan may not replace"
+
+
+def _stage_ucs(d: Scope, facts: Facts) -> list[Change]:
+    if d.policy.ucs != "staged":
+        return []
+    changes = []
+    policies = facts.value(lync.USER_POLICIES, [])
+    for identity in ucs_policies(facts):
+        after = [{**p, "ucs_allowed": False} if p["identity"] == identity else p for p in policies]
+        before = policies
+        policies = after
+        changes.append(
+            Change(
+                id=f"lync.stage_unified_contact_store.{identity.replace(':', '-').lower()}",
+                phase=NAME,
+                title=f"Keep users out of the unified contact store: policy {identity}",
+                target=d.lync_session_server,
+                reason="contact lists would migrate by themselves as soon as Lync reaches Exchange",
+                steps=(Step(d.lync_session_server, lync.set_user_services_policy(identity, ucs_allowed=False)),),
+                rests_on={lync.USER_POLICIES: before},
+                after={lync.USER_POLICIES: after},
+                inverse=(
+                    Inverse(
+                        Step(d.lync_session_server, lync.set_user_services_policy(identity, ucs_allowed=True)),
+                        "the policy as it was",
+                    ),
+                ),
+            )
+        )
+    return changes
+
+
+def _set_url(d: Scope, facts: Facts) -> list[Change]:
+    configuration = facts[lync.OAUTH_CONFIGURATION]
+    wanted = d.autodiscover_svc_url
+    if not isinstance(configuration, Known):
+        return []
+    seen = configuration.value["exchange_autodiscover_url"]
+    if _same(seen, wanted) or (seen and not d.may_replace("lync.ExchangeAutodiscoverUrl", seen)):
+        return []
+    conditions: dict[str, Any] = {"exchange_autodiscover_url": wanted}
+    old = lync.set_oauth_configuration(ExchangeAutodiscoverUrl=seen or None)
+    return [
+        Change(
+            id="lync.set_exchange_autodiscover_url",
+            phase=NAME,
+            title="Tell Lync where Exchange's Autodiscover service is",
+            target=d.lync_session_server,
+            reason="Lync's storage service finds a user's mailbox through it",
+            steps=(Step(d.lync_session_server, lync.set_oauth_configuration(ExchangeAutodiscoverUrl=wanted)),),
+            rests_on={lync.OAUTH_CONFIGURATION: {"exchange_autodiscover_url": one_of(seen)}},
+            after={lync.OAUTH_CONFIGURATION: conditions},
+            inverse=(Inverse(Step(d.lync_session_server, old), "the value as it was"),),
+            settled_when=Settle(
+                {on(front_end, REPLICA_CONFIGURATION): conditions for front_end in d.front_ends},
+                REPLICATION_S,
+                what="every front end's replica has it",
+            ),
+            proven_by="Get-CsOAuthConfiguration -LocalStore on every front end",
+        )
+    ]
+
+
+def _set_scp(d: Scope, facts: Facts) -> list[Change]:
+    changes = []
+    rows = facts.value(CLIENT_ACCESS, [])
+    for row in rows:
+        wanted = _declared_scp(d, row["fqdn"])
+        if not wanted or _same(row["scp"], wanted):
+            continue
+        after = [{**r, "scp": wanted} if r["fqdn"] == row["fqdn"] else r for r in rows]
+        command_name = d.client_access_command("Set")
+        session = d.exchange_session_server
+        changes.append(
+            Change(
+                id=f"exchange.set_scp.{row['name'].lower()}",
+                phase=NAME,
+                title=f"Service connection point of {row['name']}",
+                target=row["fqdn"],
+                reason="declared under exchange.autodiscover_scp",
+                steps=(Step(session, exchange.set_client_access(command_name, row["name"], wanted)),),
+                rests_on={CLIENT_ACCESS: rows},
+                after={CLIENT_ACCESS: after},
+                inverse=(
+                    Inverse(
+                        Step(session, exchange.set_client_access(command_name, row["name"], row["scp"])),
+                        "the value as it was",
+                    ),
+                ),
+                users_notice="every Outlook of the site reads the new URL",
+            )
+        )
+        rows = after
+    return changes

@@ -1,0 +1,317 @@
+"""One execution: reads, judges, plans and (in apply mode) changes, phase by phase, and keeps the run folder's record."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import platform
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from s2slib.credentials.resolver import Resolver
+from s2slib.deployment import Deployment
+from s2slib.deployment.reach import NetworkPath, network_path, resolved_credentials
+from s2slib.facts import Facts, Known
+from s2slib.records.files import write_json
+from s2slib.records.journal import Journal
+from s2slib.records.redaction import Redactor
+from s2slib.records.run_record import (
+    ChangeRecord,
+    FindingRecord,
+    Mode,
+    Operator,
+    PhaseRecord,
+    PhaseState,
+    RunRecord,
+    VerificationRecord,
+)
+from s2slib.remoting.command import Effect
+from s2slib.runbook import verify as verification
+from s2slib.runbook.change import Change, Verdict, rule
+from s2slib.runbook.estates import Estates, Opener
+from s2slib.runbook.execute import Executor, Outcome, Refused, writer_lock
+from s2slib.runbook.finding import Finding, blocking
+from s2slib.runbook.inspect import Inspector
+from s2slib.runbook.links import opener
+from s2slib.runbook.phases import phase as phase_named
+from s2slib.runbook.phases import whole_plan
+from s2slib.runbook.plan import Plan
+from s2slib.runbook.scope import Scope
+from s2slib.runbook.verify import Verification
+
+CEILING: dict[Mode, Effect] = {"check": "read", "verify": "probe", "apply": "write"}
+EVENTS = "progress.jsonl"
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class PhaseResult:
+    """What a phase came to. `waits_for` are the changes of earlier phases that a check has not made."""
+
+    name: str
+    title: str
+    state: PhaseState
+    detail: str
+    findings: tuple[Finding, ...]
+    planned: tuple[Change, ...]
+    waits_for: tuple[Change, ...]
+    reason: str
+    outcomes: tuple[Outcome, ...]
+    seconds: int
+
+
+class Run:
+    """A run folder and the way to the estates; a context manager that closes every link on every way out."""
+
+    def __init__(
+        self,
+        deployment: Deployment,
+        folder: Path,
+        *,
+        mode: Mode,
+        redactor: Redactor,
+        path: NetworkPath,
+        open_channel: Opener,
+        hold: Callable[[Change], bool] | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        self.scope = Scope(deployment)
+        self.folder = folder
+        self.mode = mode
+        self.redactor = redactor
+        self.path = path
+        self.estates = Estates(
+            open_channel, ceiling=CEILING[mode], command_s=float(deployment.network.timeouts_s.command)
+        )
+        self.inspector = Inspector(self.scope, self.estates)
+        self.journal = Journal(folder / "journal.jsonl", redact=redactor.json)
+        self.facts: Facts | None = None
+        self._hold = hold or (lambda _change: False)
+        self._progress = progress or (lambda _text: None)
+        self._entered = 0.0
+        self.record = RunRecord.load(folder) or RunRecord(
+            run=folder.name,
+            deployment=self.scope.name,
+            fingerprint=deployment.fingerprint(),
+            mode=mode,
+            approval=deployment.policy.approval,
+            operator=Operator(account=_account(), host=platform.node()),
+            started=_utc(),
+        )
+        self.record.mode = mode
+
+    @classmethod
+    def open(
+        cls,
+        deployment: Deployment,
+        folder: Path,
+        *,
+        mode: Mode,
+        resolver: Resolver | None = None,
+        hold: Callable[[Change], bool] | None = None,
+        progress: Progress | None = None,
+    ) -> Run:
+        """A run that reaches the deployment's servers; CredentialError or LabStateError before anything is contacted."""
+        redactor = Redactor()
+        resolver = resolver or Resolver(redactor)
+        path = network_path(deployment)
+        credentials = resolved_credentials(deployment, resolver)
+        for credential in credentials.values():
+            if credential.secret is not None:
+                redactor.add(credential.secret)
+        channel = opener(deployment, path, credentials, redactor)
+        return cls(
+            deployment,
+            folder,
+            mode=mode,
+            redactor=redactor,
+            path=path,
+            open_channel=channel,
+            hold=hold,
+            progress=progress,
+        )
+
+    def __enter__(self) -> Run:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close every link."""
+        self.estates.close()
+
+    def say(self, text: str) -> None:
+        """Tell whoever watches: the caller's progress function, and the run folder's progress file."""
+        safe = self.redactor.text(text)
+        with (self.folder / EVENTS).open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"at": _utc(), "text": safe}, ensure_ascii=False) + "\n")
+        self._progress(safe)
+
+    def inspect(self) -> Facts:
+        """Read every fact of the deployment: one batch per server, servers in parallel."""
+        self._entered = time.monotonic()
+        self.say(f"reading {len(self.scope.all_servers)} servers ...")
+        self.facts = self.inspector.inspect()
+        unknown = len(self.facts.unknowns(self.facts))
+        write_json(self.folder / "facts.json", self.redactor.json(self.facts.to_json()))
+        self.say(f"read {len(self.facts)} facts" + (f", {unknown} unknown" if unknown else ""))
+        return self.facts
+
+    def plan(self) -> Plan:
+        """The whole ordered plan on the facts as they are, by projection; kept in plan.json."""
+        plan = whole_plan(self.scope, self._facts())
+        write_json(self.folder / "plan.json", self.redactor.json({**plan.to_json(), "hash": plan.hash}))
+        self.record.plan_hash = plan.hash
+        return plan
+
+    def judge(self, name: str) -> list[Finding]:
+        """The findings of one phase on the facts as they are."""
+        return phase_named(name).judge(self.scope, self._facts())
+
+    def phase(self, name: str) -> PhaseResult:
+        """Judge a phase and, in apply mode, carry it out: what it could not do stands in the result, not in an exception.
+
+        Raises JournalError when the record cannot be written; nothing was changed that is not in it.
+        """
+        step = phase_named(name)
+        started, began = _utc(), self._entered or time.monotonic()
+        findings = self.judge(name)
+        plan = self.plan()
+        planned = plan.of(name)
+        outcomes: list[Outcome] = []
+        if self.mode == "apply":
+            state, detail, outcomes = self._carry_out(name, findings, planned)
+        else:
+            state, detail = self._pending(findings, planned)
+        if outcomes:
+            findings = self.judge(name)
+        result = PhaseResult(
+            name,
+            step.title,
+            state,
+            detail,
+            tuple(findings),
+            planned,
+            plan.before(name) if self.mode != "apply" else (),
+            plan.reason(name),
+            tuple(outcomes),
+            round(time.monotonic() - began),
+        )
+        self._keep(result, started)
+        self._entered = 0.0
+        return result
+
+    def verify(self) -> Verification:
+        """Judge fresh facts against the deployment and, unless in check mode, run the storage test on each front end."""
+        facts = self.inspect()
+        estates = None if self.mode == "check" else self.estates
+        found = verification.verify(self.scope, facts, estates, self.path, self._note)
+        self.record.verification = VerificationRecord(
+            proven=found.proven,
+            storage_tests=found.storage_tests,
+            storage_passed=found.storage_passed,
+            findings=[_finding(finding) for finding in found.findings],
+        )
+        self._save()
+        self.say("trust proven" if found.proven else "trust not proven")
+        return found
+
+    def _facts(self) -> Facts:
+        return self.facts if self.facts is not None else self.inspect()
+
+    def _pending(self, findings: list[Finding], planned: tuple[Change, ...]) -> tuple[PhaseState, str]:
+        against = blocking(findings)
+        if against:
+            return "blocked", against[0].line()
+        todo = [change for change in planned if rule(change, self._facts()).verdict is not Verdict.DONE]
+        return ("pending", f"{len(todo)} changes to make") if todo else ("done", "")
+
+    def _carry_out(
+        self, name: str, findings: list[Finding], planned: tuple[Change, ...]
+    ) -> tuple[PhaseState, str, list[Outcome]]:
+        against = blocking(findings)
+        if against:
+            return "blocked", against[0].line(), []
+        if not planned:
+            return "done", "", []
+        if self.scope.policy.approval == "required":
+            return (
+                "refused",
+                "this deployment wants an approved plan (policy.approval: required), and there is none",
+                [],
+            )
+        executor = Executor(
+            self.scope, self.estates, self.inspector, self.journal, hold=self._may_go_on, progress=self.say
+        )
+        try:
+            with writer_lock(self.folder.parent, self.scope.name, self.folder.name):
+                self.journal.append("phase", phase=name, changes=[change.id for change in planned])
+                outcomes, self.facts = executor.apply(planned, self._facts())
+        except Refused as error:
+            return "refused", str(error), []
+        last = outcomes[-1]
+        states: dict[str, PhaseState] = {
+            "moved": "refused",
+            "blocked": "blocked",
+            "held": "held",
+            "failed": "failed",
+            "uncertain": "uncertain",
+            "unsettled": "failed",
+        }
+        return states.get(last.state, "done"), last.detail, outcomes
+
+    def _may_go_on(self, change: Change) -> bool:
+        return self.scope.policy.restart == "run_on" or self._hold(change)
+
+    def _note(self, event: str, data: dict[str, Any]) -> None:
+        self.journal.append(event, **data)
+        self.say(f"{data['server']}: {data['line']}" if event == "probe" else f"{data['server']}: answered")
+
+    def _keep(self, result: PhaseResult, started: str) -> None:
+        facts = self._facts()
+        self.record.set_phase(
+            PhaseRecord(
+                name=result.name,
+                title=result.title,
+                state=result.state,
+                detail=self.redactor.text(result.detail),
+                started=started,
+                ended=_utc(),
+                seconds=result.seconds,
+                servers_read=len(self.scope.all_servers),
+                facts_read=sum(isinstance(fact, Known) for fact in facts.values()),
+                findings=[_finding(finding) for finding in result.findings],
+                changes=[ChangeRecord(**outcome.to_json()) for outcome in result.outcomes],
+            )
+        )
+        self._save()
+        self.say(f"{result.title}: {result.state}" + (f" ({result.detail})" if result.detail else ""))
+
+    def _save(self) -> None:
+        self.record.ended = _utc()
+        self.record = RunRecord.model_validate(self.redactor.json(self.record.model_dump(mode="json")))
+        self.record.save(self.folder)
+
+
+def _finding(finding: Finding) -> FindingRecord:
+    return FindingRecord(**finding.to_json())
+
+
+def _account() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError, ImportError):
+        return "unknown"
+
+
+def _utc() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
