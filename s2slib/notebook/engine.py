@@ -1,0 +1,128 @@
+"""A papermill engine (`--engine s2s`) whose executed notebooks tell the truth and hold no secret.
+
+What stock papermill records falsely, this does not: a cell that ran out of time or killed its kernel is `failed`, and the
+cells after it stay `pending`. Outputs pass a second redaction before they reach a file (the library redacts at the source),
+and widget state is not kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import papermill
+from nbclient.exceptions import CellExecutionError
+from nbformat import NotebookNode
+from papermill.clientwrap import PapermillNotebookClient
+from papermill.engines import NBClientEngine, papermill_engines
+from papermill.exceptions import PapermillExecutionError
+
+from s2slib.records.redaction import Redactor
+
+CELL_TIMEOUT_S = 7_200
+START_TIMEOUT_S = 120
+REDACTED_KEYS = ("text", "traceback", "evalue", "data")
+
+
+class RunbookClient(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no types
+    """Executes cells; every way a cell can end badly is recorded as failed and stops the notebook."""
+
+    def papermill_execute_cells(self) -> None:
+        """Execute each cell; the first failure, of whatever kind, ends the notebook and is kept in it."""
+        for index, cell in enumerate(self.nb.cells):
+            self.nb_man.cell_start(cell, index)
+            try:
+                self.execute_cell(cell, index)
+            except CellExecutionError as error:
+                self.nb_man.cell_exception(self.nb.cells[index], cell_index=index, exception=error)
+                break
+            except BaseException as error:
+                self.nb_man.cell_exception(self.nb.cells[index], cell_index=index, exception=error)
+                self.nb.metadata.papermill["stopped_by"] = type(error).__name__
+                raise
+            finally:
+                redact_cell(self.nb.cells[index], Redactor())
+                self.nb_man.cell_complete(self.nb.cells[index], cell_index=index)
+
+    def set_widgets_metadata(self) -> None:
+        """Widgets are controls only; their state (a typed password among it) stays out of the file."""
+
+
+class RunbookEngine(NBClientEngine):  # type: ignore[misc]
+    """The engine papermill finds under the name `s2s`."""
+
+    @classmethod
+    def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **kwargs: Any) -> Any:
+        """Execute one notebook; see the module."""
+        options = {
+            key: value for key, value in kwargs.items() if key not in ("input_path", "timeout", "startup_timeout")
+        }
+        options.setdefault("store_widget_state", False)
+        execution_timeout = options.pop("execution_timeout", None) or CELL_TIMEOUT_S
+        start_timeout = options.pop("start_timeout", START_TIMEOUT_S)
+        client = RunbookClient(
+            nb_man, kernel_name=kernel_name, timeout=execution_timeout, startup_timeout=start_timeout, **options
+        )
+        return client.execute()
+
+
+def redact_cell(cell: NotebookNode, redactor: Redactor) -> None:
+    """Redact the outputs of a cell in place: streams, results and tracebacks."""
+    for output in cell.get("outputs", []):
+        for key in REDACTED_KEYS:
+            if key in output:
+                output[key] = redactor.json(output[key])
+
+
+@dataclass(frozen=True)
+class Executed:
+    """One executed notebook: where it is, and why it stopped (empty when it ran through)."""
+
+    name: str
+    file: Path
+    error: str
+    kind: str = ""
+
+
+def run_notebook(source: Path, target: Path, parameters: dict[str, Any], *, kernel: Any = None) -> Executed:
+    """Execute one notebook with papermill into `target`; a failing cell is a result, not an exception."""
+    papermill_engines.register("s2s", RunbookEngine)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    options = {} if kernel is None else {"km": kernel}
+    try:
+        papermill.execute_notebook(
+            str(source),
+            str(target),
+            parameters=parameters,
+            engine_name="s2s",
+            progress_bar=False,
+            request_save_on_cell_execute=False,
+            autosave_cell_every=0,
+            cwd=None,
+            **options,
+        )
+    except PapermillExecutionError as error:
+        return Executed(source.stem, target, error.evalue, error.ename)
+    except Exception as error:
+        return Executed(source.stem, target, str(error), type(error).__name__)
+    return Executed(source.stem, target, "")
+
+
+def run_notebooks(
+    sources: Sequence[Path],
+    folder: Path,
+    parameters: dict[str, Any],
+    *,
+    before: Callable[[str], None] = lambda _name: None,
+    after: Callable[[Executed], bool] = lambda executed: not executed.error,
+) -> list[Executed]:
+    """Execute notebooks in order into `folder`; `after` says whether to go on."""
+    done: list[Executed] = []
+    for source in sources:
+        before(source.stem)
+        done.append(run_notebook(source, folder / source.name, parameters))
+        if not after(done[-1]):
+            break
+    return done

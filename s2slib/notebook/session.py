@@ -1,0 +1,225 @@
+"""What a notebook holds: a run with methods whose results draw themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import time
+from pathlib import Path
+from typing import Any
+
+from s2slib import workspace
+from s2slib.deployment import PARAMETERS, Deployment, DeploymentError, from_parameters
+from s2slib.facts import fact_from_json
+from s2slib.notebook.forms import DeploymentForm
+from s2slib.notebook.render import Fold, Lines, Part, Table, View
+from s2slib.notebook.views import changes_view, facts_view, findings_view, plan_view, result_view, verification_view
+from s2slib.records.run_record import ChangeRecord, Mode
+from s2slib.remoting.command import Cmdlet
+from s2slib.remoting.errors import RemotingError
+from s2slib.runbook.change import Change
+from s2slib.runbook.expect import show_fact
+from s2slib.runbook.finding import Finding
+from s2slib.runbook.phases import judge_all, phase
+from s2slib.runbook.run import PhaseResult, Run
+
+MODES: tuple[Mode, ...] = ("check", "verify", "apply")
+
+
+class PhaseNotDone(RuntimeError):
+    """A phase in apply mode was blocked, refused, held, failed or is uncertain; the message says what to do next."""
+
+
+class VerificationFailed(RuntimeError):
+    """The trust is not proven."""
+
+
+def open_run(parameters: dict[str, Any]) -> NotebookRun:
+    """The run that a notebook's parameters cell means: pass `globals()`.
+
+    `deployment` names a file in params/; a section given as a parameter replaces that section whole. `run_folder` is a
+    run's name or path; "" the deployment's open run, else a new one. DeploymentError, WorkspaceError, CredentialError or
+    LabStateError say what is wrong before any server is contacted.
+    """
+    mode = parameters.get("mode", "check")
+    if mode not in MODES:
+        raise ValueError(f"mode is {mode!r}; allowed are {', '.join(MODES)}")
+    places = workspace.find()
+    given = {name: parameters[name] for name in PARAMETERS if parameters.get(name) is not None}
+    deployment = from_parameters(given, places.params)
+    folder = places.run(deployment.deployment, parameters.get("run_folder") or "")
+    confirmed = tuple(parameters.get("confirmed_restarts") or ())
+    run = Run.open(deployment, folder, mode=mode, hold=lambda change: change.target in confirmed)
+    atexit.register(run.close)
+    return NotebookRun(run)
+
+
+class NotebookRun:
+    """A run in a notebook. Reading and judging never raise for what they find; applying raises unless it is done."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._phase = ""
+        self._result: PhaseResult | None = None
+
+    @property
+    def run(self) -> Run:
+        """The run itself."""
+        return self._run
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self._run.folder
+
+    @property
+    def deployment(self) -> Deployment:
+        """The deployment."""
+        return self._run.scope.deployment
+
+    def __repr__(self) -> str:
+        return repr(self._view())
+
+    def _repr_html_(self) -> str:
+        return self._view()._repr_html_()
+
+    def _view(self) -> View:
+        scope = self._run.scope
+        rows = (
+            ("deployment", f"{scope.name}: {scope.lync.product} with {scope.exchange.product}"),
+            ("mode", self._run.mode),
+            ("Lync servers", ", ".join(scope.front_ends)),
+            ("Exchange servers", ", ".join(server.fqdn for server in scope.exchange_servers)),
+            ("approval", scope.policy.approval),
+        )
+        return View("Run", self._run.mode, (Table(("", ""), rows),))
+
+    def inspect(self) -> View:
+        """Read every server and show what they say."""
+        began = time.monotonic()
+        facts = self._run.inspect()
+        return facts_view(facts, self._run.scope.all_servers, round(time.monotonic() - began))
+
+    def judge(self, name: str) -> View:
+        """The findings of a phase."""
+        return findings_view(phase(name).title, self._run.judge(name))
+
+    def judge_all(self) -> View:
+        """The findings of every phase."""
+        facts = self._run.facts or self._run.inspector.inspect()
+        return findings_view("All phases", judge_all(self._run.scope, facts))
+
+    def plan(self, name: str = "") -> View:
+        """The whole plan by projection, or one phase's slice of it with the changes it waits for."""
+        plan = self._run.plan()
+        if not name:
+            return plan_view(plan)
+        waits: tuple[Change, ...] = plan.before(name)
+        return changes_view(f"Plan: {phase(name).title}", plan.of(name), waits, plan.reason(name))
+
+    async def apply(self, name: str) -> View:
+        """Carry a phase out in apply mode; in the other modes say what it would do.
+
+        Raises PhaseNotDone in apply mode when the phase did not come to `done`; the run folder has everything by then.
+        """
+        self._result = await asyncio.to_thread(self._run.phase, name)
+        if self._run.mode == "apply" and self._result.state != "done":
+            raise PhaseNotDone(f"{self._result.title}: {self._result.state}. {self._result.detail}")
+        return result_view(self._result)
+
+    def verdict(self, name: str) -> View:
+        """Where the phase stands now."""
+        record = next((item for item in self._run.record.phases if item.name == name), None)
+        if record is None:
+            return View("Verdict", "unknown", ("This phase was not run.",))
+        next_step = {"done": "Go on with the next notebook.", "pending": "Run it in mode apply to make the changes."}
+        return View(
+            "Verdict",
+            record.state,
+            (record.detail or record.title, next_step.get(record.state, "Put it right, then run it again.")),
+        )
+
+    async def verify(self) -> View:
+        """Verify the trust; raises VerificationFailed in apply and verify mode when it is not proven."""
+        found = await asyncio.to_thread(self._run.verify)
+        view = verification_view(found)
+        if self._run.mode != "check" and not found.proven:
+            raise VerificationFailed(repr(view))
+        return view
+
+    def form(self) -> DeploymentForm:
+        """A form over the declaration. What it says is checked by `check_form`; nothing is saved by itself."""
+        return DeploymentForm(self.deployment)
+
+    def check_form(self, form: DeploymentForm) -> View:
+        """What the form says: the deployment as YAML, or every mistake with field, value and what is allowed."""
+        try:
+            deployment = from_parameters(form.parameters(), workspace.find().params)
+        except (DeploymentError, ValueError) as error:
+            return View("Declaration", "blocked", (Lines(tuple(str(error).splitlines())),))
+        changed = deployment != self.deployment
+        note = "Differs from the params file; save this text there to keep it." if changed else "As in the params file."
+        return View("Declaration", "ok", (note, Fold("as YAML", (Lines(tuple(deployment.to_yaml().splitlines())),))))
+
+    def reach(self) -> View:
+        """Log on to every server and load its tools: who answered, and why the others did not."""
+        servers = self._run.scope.all_servers
+        answers = self._run.estates.batches({server: [Cmdlet("Get-Date")] for server in servers})
+        rows = []
+        for server in servers:
+            answer = answers[server]
+            good = not isinstance(answer, RemotingError) and answer[0].state == "completed"
+            rows.append(("ok" if good else "unknown", server, "answers" if good else str(answer)))
+        state = "ok" if all(row[0] == "ok" for row in rows) else "unknown"
+        return View("Servers", state, (Table(("", "server", ""), tuple(rows), 0),))
+
+    def changes(self) -> View:
+        """What this run changed: before, after, the lines that ran."""
+        written = self._run.record.changed()
+        rows = tuple((c.state, c.phase, c.title, "\n".join(c.lines), f"{c.seconds} s") for c in written)
+        header = ("state", "phase", "change", "commands", "took")
+        folds = tuple(Fold(c.title, (Table(("fact", "before", "after"), _before_after(c)),)) for c in written)
+        parts: tuple[Part, ...] = (Table(header, rows, 0), *folds) if rows else ("No change was made.",)
+        return View("Changes", f"{len(rows)}", parts)
+
+    def findings(self) -> View:
+        """Every finding of every phase and of the verification."""
+        record = self._run.record
+        rows = [finding for item in record.phases for finding in item.findings]
+        rows += record.verification.findings if record.verification else []
+        return findings_view("Findings", [Finding(**row.model_dump()) for row in rows])
+
+    def journal_view(self) -> View:
+        """The journal, verified line by line."""
+        entries = self._run.journal.entries()
+        rows = tuple(
+            (str(e.number), e.at, e.event, str(e.data.get("change") or e.data.get("line") or "")[:120]) for e in entries
+        )
+        head = entries[-1].hash if entries else "(empty)"
+        return View(
+            "Journal",
+            "ok",
+            (f"{len(rows)} lines verified, head {head}", Fold("every line", (Table(("#", "at", "event", ""), rows),))),
+        )
+
+    def outcome(self) -> View:
+        """What the run came to."""
+        record = self._run.record
+        rows = tuple((phase.state, phase.title, f"{phase.seconds} s") for phase in record.phases)
+        people = f"{record.operator.account} on {record.operator.host}, approval: {record.approval}"
+        return View(
+            "Outcome", record.outcome, (Table(("state", "phase", "took"), rows, 0), people, f"plan {record.plan_hash}")
+        )
+
+    def close(self) -> None:
+        """Close every link."""
+        self._run.close()
+
+
+def _before_after(change: ChangeRecord) -> tuple[tuple[str, str, str], ...]:
+    keys = sorted({*change.before, *change.after})
+    return tuple((key, _fact(change.before.get(key)), _fact(change.after.get(key))) for key in keys)
+
+
+def _fact(data: Any) -> str:
+    return "" if data is None else show_fact(fact_from_json(data))
