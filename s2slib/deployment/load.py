@@ -57,7 +57,7 @@ def from_parameters(parameters: Mapping[str, object], base: File | None = None) 
         )
     merged = Source(
         {**data, **given},
-        {path: line for path, line in source.lines.items() if not path or path[0] not in given},
+        {path: line for path, line in source.lines.items() if path and path[0] not in given},
         {path: text for path, text in source.written.items() if path[0] not in given},
         tuple(problem for problem in source.problems if re.split(r"[.\[]", problem.field)[0] not in given),
     )

@@ -95,14 +95,15 @@ class Deployment(Section):
 
     def servers(self, product: Product | None = None) -> tuple[Server, ...]:
         """Every declared server (of one product), Lync's first, in the order of the file; the excluded ones too."""
-        left_out = {entry.server: entry.reason for entry in (*self.lync.excluded, *self.exchange.excluded)}
+        lync_out = {entry.server: entry.reason for entry in self.lync.excluded}
+        exchange_out = {entry.server: entry.reason for entry in self.exchange.excluded}
         lync = (
-            Server(name, "lync", ("FrontEnd",), pool.fqdn, left_out.get(name))
+            Server(name, "lync", ("FrontEnd",), pool.fqdn, lync_out.get(name))
             for pool in self.lync.pools
             for name in pool.front_ends
         )
         exchange = (
-            Server(server.fqdn, "exchange", tuple(server.roles), None, left_out.get(server.fqdn))
+            Server(server.fqdn, "exchange", tuple(server.roles), None, exchange_out.get(server.fqdn))
             for server in self.exchange.servers
         )
         return tuple(server for server in (*lync, *exchange) if product in (None, server.product))

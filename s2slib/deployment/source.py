@@ -65,14 +65,14 @@ def _syntax(error: yaml.MarkedYAMLError) -> Problem:
     mark = error.problem_mark or error.context_mark
     what = re.sub(r"'[^']{2,}'", "'...'", error.problem or "is not YAML")
     hint = ""
-    if "escape" in what:
+    if "'\\t'" in (error.problem or ""):
+        hint = "indent with blanks, not with tabs"
+    elif "escape" in what:
         hint = "put Windows paths in 'single quotes'"
     elif "alias" in what or "anchor" in what or "found character" in what:
         hint = "put text that begins with a special character in quotes"
     elif "mapping values are not allowed" in what:
         hint = "put text that contains ': ' in quotes"
-    elif "\\t" in what:
-        hint = "indent with blanks, not with tabs"
     return Problem("", f"is not YAML: {what}", hint=hint, line=mark.line + 1 if mark else None)
 
 
