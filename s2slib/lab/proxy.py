@@ -127,16 +127,11 @@ class _Forwarder:
         assert self._upstream is not None
         assert self._replies is not None
         try:
-            self._upstream.sendall(head.without(*_HOP_BY_HOP).encode(f"{line.method} {target} HTTP/1.1"))
-            if "100-continue" not in head.tokens("expect"):
-                self._send_body(length)
-                return self._return_reply(line, self._read_reply())
-            reply = self._read_reply()
-            if reply.start.split(" ")[1] == "100":
-                self._client.sendall(reply.encode())
-                self._send_body(length)
-                reply = self._read_reply()
-            return self._return_reply(line, reply)
+            if "100-continue" in head.tokens("expect"):
+                self._client.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._upstream.sendall(head.without(*_HOP_BY_HOP, "expect").encode(f"{line.method} {target} HTTP/1.1"))
+            self._send_body(length)
+            return self._return_reply(line, self._read_reply())
         except _ClientLeft:
             raise
         except (OSError, EOFError):
