@@ -89,6 +89,7 @@ class WinRmServer:
         for listener in self._listeners:
             listener.stop()
         self._listeners.clear()
+        self.shells.close()  # what came in meanwhile
         self.users.close()
 
     def _listen(self, context: ssl.SSLContext | None) -> int:
@@ -318,7 +319,8 @@ class _Connection(BaseHTTPRequestHandler):
             return None
         if fault.kind == "fault_code":
             return _Reply(*self.server.service.shells.fault(request, fault.code))
-        return _Reply(503 if fault.kind == "http_503" else 500, fault.body, "text/html")
+        status = int(fault.kind.removeprefix("http_"))
+        return _Reply(status, fault.body, _SOAP_TYPE if status == 200 else "text/html")
 
     def _send(self, reply: _Reply) -> None:
         self.send_response(reply.status)

@@ -8,7 +8,7 @@ from typing import Literal
 
 Transport = Literal["basic", "ntlm", "credssp"]
 Moment = Literal["before", "after", "mid_reply"]
-FaultKind = Literal["cut", "delay", "http_500", "http_503", "fault_code"]
+FaultKind = Literal["cut", "delay", "http_200", "http_500", "http_503", "fault_code"]
 
 
 @dataclass(eq=False)
@@ -23,7 +23,7 @@ class Fault:
     ============  ================================  =====================================  ======================
     cut           connection closed, nothing done   done, connection closed, no reply      half the reply, closed
     delay         done `delay_s` later              done, reply `delay_s` later            half, a pause, the rest
-    http_500/503  that status and `body`, not done  done, that status and `body` instead   refused
+    http_...      that status and `body`, not done  done, that status and `body` instead   refused
     fault_code    the SOAP fault `code`, not done   done, the SOAP fault `code` instead    refused
     ============  ================================  =====================================  ======================
     """
@@ -35,7 +35,7 @@ class Fault:
     skip: int = 0
     delay_s: float = 0.0
     code: int = 0
-    body: bytes = b""  # of an http_500 or http_503: a proxy's page, say; sent as text/html
+    body: bytes = b""  # of an http_...: a proxy's page, say; sent as text/html, for http_200 as SOAP (and sealed)
 
     def __post_init__(self) -> None:
         if self.when == "mid_reply" and self.kind not in ("cut", "delay"):
