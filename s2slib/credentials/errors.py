@@ -10,4 +10,5 @@ class CredentialError(RuntimeError):
         self.reference = reference
         self.problem = problem
         self.remedy = remedy
-        super().__init__(f"{reference}: {problem}" + (f"; {remedy}" if remedy else ""))
+        colon = "" if reference.endswith(":") else ":"
+        super().__init__(f"{reference}{colon} {problem}" + (f"; {remedy}" if remedy else ""))

@@ -43,7 +43,7 @@ class DeploymentError(ValueError):
     def __init__(self, problems: Iterable[Problem], source: str = "the parameters") -> None:
         self.problems = tuple(problems)
         self.source = source
-        super().__init__(source, self.problems)
+        super().__init__(self.problems, source)
 
     def __str__(self) -> str:
         count = len(self.problems)

@@ -420,3 +420,23 @@ def test_an_unknown_lab_account_names_those_there_are(state_file: Callable[..., 
 
     with pytest.raises(CredentialError, match="no account 'admin'; it has: lync"):
         Resolver(Redactor(), lab=lab).resolve("lab:admin")
+
+
+@pytest.mark.slow
+def test_in_a_kernel_without_input_a_prompt_ends_with_the_sentence_that_names_env_and_keyring() -> None:
+    import nbformat.v4  # slow to import, and needed here only
+    from nbclient import NotebookClient
+
+    source = f"""
+import sys; sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+from s2slib.credentials import CredentialError, resolve
+for user in ("u", None):
+    try:
+        resolve("prompt:", user=user)
+    except CredentialError as error:
+        print(error)
+"""
+    cell = nbformat.v4.new_code_cell(source)  # type: ignore[no-untyped-call]
+    notebook = nbformat.v4.new_notebook(cells=[cell])  # type: ignore[no-untyped-call]
+    done = NotebookClient(notebook, timeout=60, kernel_name="python3").execute()
+    assert done.cells[0].outputs[0]["text"].count("use env: or keyring:") == 2
