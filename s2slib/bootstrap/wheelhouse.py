@@ -39,9 +39,9 @@ def here() -> str:
     return f"{platform.python_implementation().lower()} {major}.{minor} {sysconfig.get_platform()}"
 
 
-def seal(folder: Path) -> str:
-    """Writes `made-for.txt` and the list of all files in the folder. Returns the SHA-256 of the list."""
-    (folder / MADE_FOR).write_text(here() + "\n", encoding="utf-8", newline="\n")
+def seal(folder: Path, made_for: str | None = None) -> str:
+    """Writes `made-for.txt` (for what runs here) and the list of all files. Returns the SHA-256 of the list."""
+    (folder / MADE_FOR).write_text((made_for or here()) + "\n", encoding="utf-8", newline="\n")
     names = sorted(file.name for file in folder.iterdir() if file.name != LIST)
     text = "".join(f"{_sha256(folder / name)}  {name}\n" for name in names)
     (folder / LIST).write_text(text, encoding="utf-8", newline="\n")

@@ -1,0 +1,74 @@
+"""What all tests share: no test leaves this machine, and none writes into the checkout's runs/."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import hypothesis
+import pytest
+
+# A slow machine is no failure, and a failure's example is printed so that it can be repeated elsewhere.
+hypothesis.settings.register_profile("s2s", deadline=None, print_blob=True)
+hypothesis.settings.load_profile("s2s")
+
+_LOCAL_NAMES = frozenset({"localhost", socket.gethostname().lower(), ""})
+
+
+class LeftThisMachineError(AssertionError):
+    """A test tried to reach another machine. Not an OSError: product code must not take it for a network failure."""
+
+
+def _stays_here(host: object) -> bool:
+    if isinstance(host, bytes):
+        host = host.decode("ascii", "replace")
+    if host is None:
+        return True
+    try:
+        address = ipaddress.ip_address(str(host).partition("%")[0])
+    except ValueError:
+        return str(host).rstrip(".").lower() in _LOCAL_NAMES
+    return address.is_loopback or address.is_unspecified
+
+
+@pytest.fixture(scope="session", autouse=True)
+def only_this_machine() -> Iterator[None]:
+    """Connecting anywhere but to loopback, and resolving any name but this machine's, fails the test that does it."""
+    connect, connect_ex, resolve = socket.socket.connect, socket.socket.connect_ex, socket.getaddrinfo
+
+    def judge(sock: socket.socket, address: object) -> None:
+        inet = sock.family in (socket.AF_INET, socket.AF_INET6)
+        if inet and isinstance(address, tuple) and not _stays_here(address[0]):
+            raise LeftThisMachineError(f"a test tried to connect to {address!r}")
+
+    def guarded_connect(sock: socket.socket, address: object) -> None:
+        judge(sock, address)
+        connect(sock, address)  # type: ignore[arg-type]
+
+    def guarded_connect_ex(sock: socket.socket, address: object) -> int:
+        judge(sock, address)
+        return connect_ex(sock, address)  # type: ignore[arg-type]
+
+    def guarded_resolve(host: object, *args: object, **kwargs: object) -> object:
+        if not _stays_here(host):
+            raise LeftThisMachineError(f"a test tried to resolve {host!r}")
+        return resolve(host, *args, **kwargs)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded_connect)
+        patch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
+        patch.setattr(socket, "getaddrinfo", guarded_resolve)
+        yield
+
+
+@pytest.fixture
+def workspace_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty workspace, in force for the test: `params/` and `notebooks/` with nothing in them, `runs/` to come."""
+    root = tmp_path / "work space"
+    for folder in ("params", "notebooks"):
+        (root / folder).mkdir(parents=True)
+    monkeypatch.setenv("S2S_WORKSPACE", str(root))
+    monkeypatch.delenv("S2S_RUNS", raising=False)
+    return root

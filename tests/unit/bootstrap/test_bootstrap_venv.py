@@ -1,0 +1,242 @@
+"""`.venv` is made once, filled with what is needed, and repaired when it is not what it should be."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from bootstrap_host import Starter, fill_environment
+
+from s2slib.bootstrap import sets, stamp
+
+
+def test_the_first_start_says_what_it_will_do_then_makes_installs_and_hands_over(run_py: Starter) -> None:
+    run_py.exit_code = 7
+    assert run_py("demo") == 7
+    assert run_py.events == [
+        "say",
+        "run -m venv " + str(run_py.root / ".venv"),
+        *["run -m pip install"] * 2,
+        "hand over",
+    ]
+    assert "make .venv" in run_py.said
+    assert "requirements.txt" in run_py.said
+    assert "then: demo" in run_py.said
+
+
+def test_a_later_start_hands_over_at_once_and_in_silence(run_py: Starter) -> None:
+    run_py("demo")
+    run_py.events.clear()
+    assert run_py("check", "params/lab.yaml", "--json") == 0
+    assert run_py.events == ["hand over"]
+    assert run_py.said == ""
+
+
+def test_a_set_is_installed_when_it_is_first_needed_and_what_it_takes_in_counts_as_installed(run_py: Starter) -> None:
+    run_py("test")
+    run_py("demo")
+    run_py("notebook")
+    run_py("test")
+    files = [[Path(part).name for part in call if part.endswith(".txt")] for call in run_py.programs.pip_calls()]
+    assert files == [["requirements-test.txt"], ["requirements-ui.txt"]]
+    assert run_py.programs.made() == 1
+
+
+def test_setup_installs_every_set_and_hands_over_to_nothing(run_py: Starter) -> None:
+    assert run_py("setup") == 0
+    (call,) = run_py.programs.pip_calls()
+    assert [Path(part).name for part in call if part.endswith(".txt")] == list(sets.FILES.values())
+    assert run_py.handed == []
+
+
+@pytest.mark.parametrize("file", ["requirements.txt", "requirements-test.txt"])
+def test_a_changed_pin_is_installed_into_the_environment_there_is(run_py: Starter, file: str) -> None:
+    run_py("test")
+    pins = run_py.root / file
+    pins.write_text(pins.read_text().replace(".0", ".1"), encoding="utf-8")
+    run_py("test")
+    assert len(run_py.programs.pip_calls()) == 2
+    assert run_py.programs.made() == 1
+
+
+def test_a_changed_comment_or_line_ending_in_a_requirement_file_installs_nothing(run_py: Starter) -> None:
+    run_py("demo")
+    (run_py.root / "requirements.txt").write_bytes(b"# another comment\r\n\r\ntinydep==1.0\r\n")
+    run_py.events.clear()
+    run_py("demo")
+    assert run_py.events == ["hand over"]
+
+
+def test_a_changed_pyproject_renews_only_the_package_itself(run_py: Starter) -> None:
+    run_py("demo")
+    (run_py.root / "pyproject.toml").write_text((run_py.root / "pyproject.toml").read_text() + "\n# changed\n")
+    run_py.programs.calls.clear()
+    run_py("demo")
+    (argv, _), *more = run_py.programs.calls
+    assert more == []
+    assert "--force-reinstall" in argv
+    assert argv[argv.index("--force-reinstall") + 1].endswith("s2slib-0.1.0-py3-none-any.whl")
+
+
+def _interrupt(argv: list[str]) -> int:
+    raise KeyboardInterrupt
+
+
+def test_an_interrupted_installation_is_replaced_at_the_next_start(run_py: Starter) -> None:
+    run_py.programs.on_pip = _interrupt
+    assert run_py("demo") == 130
+    assert run_py.handed == []
+    run_py.programs.on_pip = lambda argv: 0
+    (run_py.root / ".venv" / "half-made").touch()
+    assert run_py("demo") == 0
+    assert "did not finish" in run_py.said
+    assert not (run_py.root / ".venv" / "half-made").exists()
+    assert [file.name for file in run_py.root.glob(".venv*")] in ([".venv", ".venv.lock"], [".venv.lock", ".venv"])
+
+
+def test_an_interruption_while_a_further_set_is_installed_counts_as_well(run_py: Starter) -> None:
+    run_py("demo")
+    run_py.programs.on_pip = _interrupt
+    run_py("test")
+    run_py.programs.on_pip = lambda argv: 0
+    run_py("demo")
+    assert run_py.programs.made() == 2
+
+
+def test_a_failed_installation_shows_what_pip_said_last_and_hands_over_to_nothing(run_py: Starter) -> None:
+    run_py.programs.on_pip = lambda argv: 2
+    run_py.programs.pip_output = ("Collecting tinydep==1.0", "ERROR: No matching distribution found for tinydep==1.0")
+    assert run_py("demo") == 1
+    assert "No matching distribution found for tinydep==1.0" in run_py.said
+    assert "--offline" in run_py.said
+    assert run_py.handed == []
+
+
+def _moved(root: Path) -> None:
+    found = stamp.read(root / ".venv")
+    assert found is not None
+    stamp.write(root / ".venv", replace(found, location=str(root.parent / "elsewhere" / ".venv")))
+
+
+def _other_python(root: Path) -> None:
+    found = stamp.read(root / ".venv")
+    assert found is not None
+    stamp.write(root / ".venv", replace(found, python="cpython-39-linux-64"))
+
+
+def _interpreter_gone(root: Path) -> None:
+    shutil.rmtree(root / ".venv" / "bin")
+    shutil.rmtree(root / ".venv" / "Scripts")
+
+
+def _base_gone(root: Path) -> None:
+    (root / ".venv" / "pyvenv.cfg").write_text(f"home = {root / 'no such Python'}\n", encoding="utf-8")
+
+
+def _settings_gone(root: Path) -> None:
+    (root / ".venv" / "pyvenv.cfg").unlink()
+
+
+@pytest.mark.parametrize("spoil", [_moved, _other_python, _interpreter_gone, _base_gone, _settings_gone])
+def test_an_environment_that_can_no_longer_work_is_replaced(run_py: Starter, spoil: Callable[[Path], None]) -> None:
+    run_py("demo")
+    spoil(run_py.root)
+    assert run_py("demo") == 0
+    assert run_py.programs.made() == 2
+    assert "delete .venv" in run_py.said
+    run_py.events.clear()
+    run_py("demo")
+    assert run_py.events == ["hand over"]
+
+
+def test_an_environment_made_by_other_means_that_works_is_used_and_stays(run_py: Starter) -> None:
+    fill_environment(run_py.root / ".venv")
+    (run_py.root / ".venv" / "precious").touch()
+    assert run_py("demo") == 0
+    assert run_py.programs.made() == 0
+    assert len(run_py.programs.pip_calls()) == 1
+    assert (run_py.root / ".venv" / "precious").exists()
+
+
+def test_an_environment_made_by_other_means_is_set_aside_and_not_deleted_when_it_breaks(run_py: Starter) -> None:
+    fill_environment(run_py.root / ".venv")
+    (run_py.root / ".venv" / "precious").touch()
+    run_py("demo")
+    _interpreter_gone(run_py.root)
+    assert run_py("demo") == 0
+    assert (run_py.root / ".venv.old-1" / "precious").exists()
+    assert run_py.programs.made() == 1
+
+
+@pytest.mark.parametrize(
+    "answer", ["", "cpython-39 True", f"{sys.implementation.cache_tag} False", "No module named pip"]
+)
+def test_a_folder_that_is_no_environment_for_this_python_is_set_aside(run_py: Starter, answer: str) -> None:
+    run_py.programs.answer = answer
+    (run_py.root / ".venv").mkdir()
+    (run_py.root / ".venv" / "precious").touch()
+    (run_py.root / ".venv.old-1").mkdir()
+    assert run_py("demo") == 0
+    assert (run_py.root / ".venv.old-2" / "precious").exists()
+    assert "set .venv aside" in run_py.said
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"state": "complete"}', b'{"unknown": 1}', b"\xff\xfe"])
+def test_a_stamp_that_cannot_be_read_is_no_stamp(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / stamp.FILE).write_bytes(content)
+    assert stamp.read(tmp_path) is None
+
+
+def test_a_stamp_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    written = stamp.Stamp("installing", "a place", "cpython-311-linux-64", False, "abc", {"run": "def"})
+    stamp.write(tmp_path, written)
+    assert stamp.read(tmp_path) == written
+    assert [file.name for file in tmp_path.iterdir()] == [stamp.FILE]
+
+
+def test_a_digest_depends_on_the_pins_and_on_the_python(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = sets.load(checkout, "test")
+    assert before.digests == sets.load(checkout, "test").digests
+    assert before.digests["run"] == sets.load(checkout, "run").digest != before.digest
+    monkeypatch.setattr(sets, "python_tag", lambda: "cpython-399-linux-64")
+    assert sets.load(checkout, "test").digest != before.digest
+
+
+def test_starts_at_the_same_time_make_the_environment_once(checkout: Path) -> None:
+    starters = [Starter(checkout) for _ in range(3)]
+    entered = threading.Barrier(3)
+
+    def go(starter: Starter) -> None:
+        entered.wait(10)
+        starter("demo")
+
+    threads = [threading.Thread(target=go, args=(starter,)) for starter in starters]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sum(starter.programs.made() for starter in starters) == 1
+    assert sum(len(starter.programs.pip_calls()) for starter in starters) == 1
+    assert [len(starter.handed) for starter in starters] == [1, 1, 1]
+
+
+def test_pip_keeps_its_own_configuration(run_py: Starter) -> None:
+    run_py.environ |= {"PIP_INDEX_URL": "an index", "HTTPS_PROXY": "a proxy"}
+    run_py("demo")
+    (env,) = [env for argv, env in run_py.programs.calls if "-r" in argv]
+    assert (env["PIP_INDEX_URL"], env["HTTPS_PROXY"]) == ("an index", "a proxy")
+    assert "PYTHONUTF8" not in env  # would change how pip reads its configuration files
+
+
+def test_jupyterlab_is_told_to_ask_nobody_for_news_and_updates(run_py: Starter) -> None:
+    run_py("demo")
+    overrides = run_py.root / ".venv" / "share" / "jupyter" / "lab" / "settings" / "overrides.json"
+    assert not overrides.exists()
+    run_py("notebook")
+    assert '"fetchNews": "false"' in overrides.read_text()
+    assert '"checkForUpdates": false' in overrides.read_text()

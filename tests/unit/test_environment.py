@@ -1,0 +1,138 @@
+"""pyproject.toml, the pinned requirement files and environment.yml say the same."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from packaging.markers import Marker
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+import s2slib
+from s2slib.bootstrap import sets
+
+ROOT = Path(__file__).parents[2]
+NAMED = {"jupyterlab", "papermill", "ipywidgets", "pywinrm", "requests", "nbval", "pytest"}
+EXTRAS_OF_SET = {
+    "run": {"lab", "report", "keyring"},
+    "test": {"lab", "report", "keyring", "test"},
+    "ui": {"lab", "report", "keyring", "ui"},
+    "dev": {"lab", "report", "keyring", "test", "dev"},
+}
+
+
+@pytest.fixture(scope="module")
+def project() -> dict[str, Any]:
+    parsed: dict[str, Any] = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return parsed
+
+
+@pytest.fixture(scope="module")
+def conda() -> dict[str, Any]:
+    parsed: dict[str, Any] = yaml.safe_load((ROOT / "environment.yml").read_text(encoding="utf-8"))
+    return parsed
+
+
+def _declared(project: dict[str, Any], extras: set[str]) -> dict[str, Requirement]:
+    lines = [*project["dependencies"], *(line for extra in extras for line in project["optional-dependencies"][extra])]
+    requirements = [Requirement(line) for line in lines]
+    return {canonicalize_name(each.name): each for each in requirements}
+
+
+@pytest.mark.parametrize("name", sets.FILES)
+def test_a_set_pins_everything_that_its_extras_ask_for(project: dict[str, Any], name: str) -> None:
+    pins: dict[str, list[Requirement]] = {}
+    for line in sets.load(ROOT, name).pins:
+        pin = Requirement(line)
+        assert re.fullmatch(r"==[^*]+", str(pin.specifier)), line
+        assert pin.url is None
+        pins.setdefault(canonicalize_name(pin.name), []).append(pin)
+    for package, requirement in _declared(project, EXTRAS_OF_SET[name]).items():
+        assert package in pins, f"{package} is not pinned for {name}: run .ci/pin"
+        for pin in pins[package]:
+            version = str(pin.specifier).removeprefix("==")
+            assert requirement.specifier.contains(version, prereleases=True), f"{pin} is not {requirement}"
+            assert pin.marker is None
+
+
+def test_a_package_has_one_version_for_each_python_and_system_in_all_sets() -> None:
+    systems = [{"sys_platform": "win32", "os_name": "nt"}, {"sys_platform": "linux", "os_name": "posix"}]
+    for system in systems:
+        for python in ("3.11.2", "3.11.9", "3.12.0", "3.13.0", "3.14.0"):
+            minor = ".".join(python.split(".")[:2])
+            here = {"python_version": minor, "python_full_version": python, **system}
+            versions: dict[str, str] = {}
+            for name in sets.FILES:
+                for line in sets.load(ROOT, name).pins:
+                    pin = Requirement(line)
+                    if pin.marker is None or Marker(str(pin.marker)).evaluate(here):
+                        assert versions.setdefault(canonicalize_name(pin.name), str(pin.specifier)) == str(
+                            pin.specifier
+                        )
+            assert versions.keys() >= NAMED
+
+
+def test_all_named_packages_are_pinned_by_the_sets_that_are_installed_for_operators_and_tests() -> None:
+    pinned = {canonicalize_name(Requirement(pin).name) for name in ("test", "ui") for pin in sets.load(ROOT, name).pins}
+    assert pinned >= NAMED
+
+
+@pytest.mark.parametrize("file", [*sets.FILES.values(), "environment.yml", "pyproject.toml"])
+def test_no_file_names_an_index_or_an_address(file: str) -> None:
+    text = (ROOT / file).read_text(encoding="utf-8")
+    assert re.search(r"index-url|find-links|extra-index|trusted-host|://", text) is None
+
+
+def test_conda_gets_the_named_packages_in_the_versions_of_pyproject(
+    project: dict[str, Any], conda: dict[str, Any]
+) -> None:
+    assert conda["channels"] == ["conda-forge", "nodefaults"]
+    wanted = [Requirement(line) for line in conda["dependencies"] if isinstance(line, str)]
+    named: dict[str, SpecifierSet] = {canonicalize_name(each.name): each.specifier for each in wanted}
+    declared = _declared(project, set(project["optional-dependencies"]))
+    assert named.pop("python") == SpecifierSet(project["requires-python"])
+    assert named.pop("pip") == SpecifierSet()
+    assert named == {package: declared[package].specifier for package in NAMED}
+
+
+def test_conda_installs_this_checkout_with_extras_that_there_are(
+    project: dict[str, Any], conda: dict[str, Any]
+) -> None:
+    (pip,) = [each["pip"] for each in conda["dependencies"] if isinstance(each, dict)]
+    (line,) = pip
+    match = re.fullmatch(r"-e \.\[(?P<extras>[a-z,]+)\]", line)
+    assert match is not None
+    extras = set(match["extras"].split(","))
+    assert extras <= set(project["optional-dependencies"])
+    assert {"lab", "test"} <= extras
+
+
+def test_the_python_range_is_the_same_everywhere(project: dict[str, Any]) -> None:
+    found = runpy.run_path(str(ROOT / "run.py"))
+    (major, oldest), (_, untried) = found["OLDEST"], found["FIRST_UNTRIED"]
+    assert SpecifierSet(f">={major}.{oldest},<{major}.{untried}") == SpecifierSet(project["requires-python"])
+
+
+def test_the_package_knows_its_version(project: dict[str, Any]) -> None:
+    assert s2slib.__version__ == project["version"]
+
+
+def test_setting_up_imports_the_standard_library_and_itself_only() -> None:
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import s2slib.bootstrap.start; "
+        "print(*sorted(name for name in sys.modules if name.split('.')[0] not in sys.stdlib_module_names))"
+    )
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", script, str(ROOT)], capture_output=True, text=True)
+    assert done.stderr == ""
+    loaded = set(done.stdout.split()) - {"__main__"}
+    assert loaded
+    assert {name for name in loaded if name != "s2slib" and not name.startswith("s2slib.bootstrap")} == set()
