@@ -6,6 +6,7 @@ pinned where it matters, O5). Source: domain.md of the project's reference, sect
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from typing import Any
 
@@ -122,16 +123,8 @@ def get_certificates(session_server: str, server: str) -> Read:
     def parse(reply: Reply) -> Mapping[str, Fact]:
         found = []
         for row in rows(reply):
-            certificate = from_der(raw_bytes(field(row, "RawData")))
-            found.append(
-                {
-                    "thumbprint": certificate.thumbprint,
-                    "subject": certificate.subject,
-                    "not_before": instant(certificate.not_before),
-                    "not_after": instant(certificate.not_after),
-                    "key_size": certificate.key_size,
-                }
-            )
+            der = raw_bytes(field(row, "RawData"))
+            found.append({"thumbprint": from_der(der).thumbprint, "der": base64.b64encode(der).decode("ascii")})
         return {key: Known(found)}
 
     command = Cmdlet("Get-ExchangeCertificate", {"Server": server}, "read", "exchange", ("RawData",))
@@ -222,7 +215,11 @@ def remove_mail_user(identity: str) -> Cmdlet:
 
 def set_mail_user_hidden(identity: str, domain_controller: str) -> Cmdlet:
     """`Set-MailUser -Identity <account> -HiddenFromAddressListsEnabled:$true`."""
-    parameters: dict[str, Value] = {"Identity": identity, "HiddenFromAddressListsEnabled": True, **_controller(domain_controller)}
+    parameters: dict[str, Value] = {
+        "Identity": identity,
+        "HiddenFromAddressListsEnabled": True,
+        **_controller(domain_controller),
+    }
     return Cmdlet("Set-MailUser", parameters, effect="write", runspace="exchange")
 
 

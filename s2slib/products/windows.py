@@ -5,6 +5,7 @@ Everything runs in the server's local runspace. Source: operations O10-O13, O21,
 
 from __future__ import annotations
 
+import base64
 import csv
 import hashlib
 import io
@@ -14,7 +15,7 @@ from datetime import UTC, datetime
 
 from s2slib.facts import Fact, Known
 from s2slib.products.lync import on
-from s2slib.products.read import Read, field, instant, raw_bytes, rows, text
+from s2slib.products.read import Read, field, flag, instant, raw_bytes, rows, text
 from s2slib.remoting.command import Cmdlet, Program, Value
 from s2slib.remoting.reply import Reply
 from s2slib.trust.metadata import MetadataError
@@ -117,30 +118,39 @@ def get_metadata(server: str, url: str, key: str) -> Read:
 
 def metadata_fact(body: bytes, url: str) -> dict[str, object]:
     """What the product keeps of a metadata document: who it names and which signing keys it carries."""
-    digest = hashlib.sha256(body).hexdigest()
+    common = {"url": url, "sha256": hashlib.sha256(body).hexdigest()}
     try:
         document = parse_metadata(body, source=url)
     except MetadataError as error:
-        return {"url": url, "sha256": digest, "problem": str(error), "thumbprints": [], "keys": []}
+        return {**common, "problem": str(error), "thumbprints": [], "document": ""}
     return {
-        "url": url,
-        "sha256": digest,
+        **common,
         "problem": "",
         "application_id": document.service_name.lower(),
         "realm": document.realm or "",
-        "issuer": document.issuer or "",
         "thumbprints": [key.certificate.thumbprint for key in document.keys],
-        "keys": [
-            {
-                "thumbprint": key.certificate.thumbprint,
-                "subject": key.certificate.subject,
-                "not_before": instant(key.certificate.not_before),
-                "not_after": instant(key.certificate.not_after),
-                "key_size": key.certificate.key_size,
-            }
-            for key in document.keys
-        ],
+        "document": body.decode("utf-8-sig"),
     }
+
+
+def get_machine_certificates(server: str) -> Read:
+    r"""`Get-ChildItem Cert:\LocalMachine\My`: the certificates in the server's own store, with or without a private key."""
+    key = on(server, "machine_certificates")
+
+    def parse(reply: Reply) -> Mapping[str, Fact]:
+        found = [
+            {
+                "thumbprint": text(field(row, "Thumbprint")).upper(),
+                "has_private_key": flag(field(row, "HasPrivateKey")),
+                "der": base64.b64encode(raw_bytes(field(row, "RawData"))).decode("ascii"),
+            }
+            for row in rows(reply)
+        ]
+        return {key: Known(found)}
+
+    parameters: dict[str, Value] = {"Path": "Cert:\\LocalMachine\\My"}
+    command = Cmdlet("Get-ChildItem", parameters, "read", "local", ("Thumbprint", "HasPrivateKey", "RawData"))
+    return Read(server, command, (key,), parse, rights="local Administrators")
 
 
 def wait(seconds: int) -> Cmdlet:

@@ -42,6 +42,7 @@ def _lync_reads(d: Scope) -> list[Read]:
         lync.get_pools(front_end),
         lync.get_sip_domains(front_end),
         lync.get_user_services_policies(front_end),
+        windows.get_machine_certificates(front_end),
     ]
 
 

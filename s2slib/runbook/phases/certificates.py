@@ -6,23 +6,20 @@ Exchange's certificate is judged, never renewed here: Microsoft's MonitorExchang
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from s2slib.facts import Absent, Facts, Known
 from s2slib.products import exchange, lync
 from s2slib.products.lync import on
-from s2slib.products.read import parse_instant
 from s2slib.runbook.catalogue import OWN_METADATA, REPLICA_CERTIFICATE
 from s2slib.runbook.change import Change, Settle, Step
 from s2slib.runbook.expect import ABSENT, contains
-from s2slib.runbook.finding import Finding, Level
-from s2slib.runbook.phases.common import lync_realm, unknown_findings
+from s2slib.runbook.finding import Finding
+from s2slib.runbook.phases.common import judged, server_time, unknown_findings
 from s2slib.runbook.scope import Scope
+from s2slib.trust import certificate
 
 NAME = "certificates"
-EXPIRY_WARNING_DAYS = 60
-SMALLEST_KEY = 2048
 REUSE_DEFAULT = "reuse_default"
 REPLICATION_S = 1800
 
@@ -31,6 +28,7 @@ def keys(d: Scope) -> list[str]:
     """The facts this phase rests on."""
     return [
         lync.OAUTH_CERTIFICATE,
+        on(d.lync_session_server, "machine_certificates"),
         *([lync.DEFAULT_CERTIFICATE] if d.oauth_certificate_thumbprint == REUSE_DEFAULT else []),
         exchange.AUTH_CONFIG,
         *(on(server.fqdn, "exchange_certificates") for server in d.exchange_servers),
@@ -73,33 +71,44 @@ def _lync(d: Scope, facts: Facts) -> list[Finding]:
                 seen="nothing from Get-CsCertificate -Type OAuthTokenIssuer",
                 expected="one certificate for the whole deployment",
                 remedy=f"this phase assigns {candidate}",
-            )
+            ),
+            *_judged_lync(d, facts, candidate),
         ]
     if not isinstance(assigned, Known):
         return []
-    return [
-        *_dates(assigned.value, "certificates.lync", "Lync OAuthTokenIssuer certificate", _now(d, facts)),
-        *_subject(assigned.value, facts),
-        *_rolling(assigned.value),
-    ]
+    return [*_judged_lync(d, facts, str(assigned.value["thumbprint"])), *_rolling(assigned.value)]
 
 
-def _subject(certificate: Mapping[str, Any], facts: Facts) -> list[Finding]:
-    realm = lync_realm(facts)
-    names = [str(certificate["subject"]), *(str(name) for name in certificate["alternative_names"])]
-    if not realm or any(realm in name.casefold() for name in names):
+def _judged_lync(d: Scope, facts: Facts, thumbprint: str) -> list[Finding]:
+    at, title = server_time(d, facts), "Lync's OAuthTokenIssuer certificate"
+    stored = facts.value(on(d.lync_session_server, "machine_certificates"), [])
+    row = next((item for item in stored if item["thumbprint"] == thumbprint), None)
+    if at is None:
         return []
-    return [
-        Finding(
-            "certificates.lync.subject",
-            "warning",
-            NAME,
-            "The OAuthTokenIssuer certificate does not name the SIP domain",
-            seen=", ".join(names),
-            expected=realm,
-            remedy="documented requirement; replace it with one that does at the next roll",
+    if row is None:
+        seen = "not in the machine store of the front end that was asked"
+        return [
+            Finding("certificates.lync", "warning", NAME, title, seen, thumbprint, "look at it on the other front ends")
+        ]
+    findings = judged(
+        NAME,
+        "certificates.lync",
+        title,
+        certificate.judge(certificate.from_base64(row["der"]), at, product="lync", sip_domains=_sip_domains(facts)),
+    )
+    if not row["has_private_key"]:
+        remedy = "import it with its private key; without it nothing can be signed"
+        findings.append(
+            Finding("certificates.lync.private_key", "blocker", NAME, title, "no private key", "a private key", remedy)
         )
-    ]
+    return findings
+
+
+def _sip_domains(facts: Facts) -> list[str] | None:
+    domains = facts.value(lync.SIP_DOMAINS)
+    if domains is None:
+        return None
+    return [row["name"] for row in sorted(domains, key=lambda row: not row["is_default"])]
 
 
 def _rolling(certificate: Mapping[str, Any]) -> list[Finding]:
@@ -155,8 +164,7 @@ def _exchange(d: Scope, facts: Facts) -> list[Finding]:
         ]
     if not isinstance(config, Known):
         return []
-    findings = []
-    judged = False
+    findings: list[Finding] = []
     for server in d.exchange_servers:
         held = facts.value(on(server.fqdn, "exchange_certificates"))
         if held is None:
@@ -175,44 +183,17 @@ def _exchange(d: Scope, facts: Facts) -> list[Finding]:
                     server=server.fqdn,
                 )
             )
-        elif not judged:
-            judged = True
-            findings += _dates(current, "certificates.exchange", "Exchange auth certificate", _now(d, facts))
+        elif not findings:
+            findings += _judged_exchange(d, facts, current["der"])
     return findings
 
 
-def _dates(certificate: Mapping[str, Any], finding_id: str, what: str, now: datetime | None) -> list[Finding]:
-    if now is None:
+def _judged_exchange(d: Scope, facts: Facts, der: str) -> list[Finding]:
+    at = server_time(d, facts)
+    if at is None:
         return []
-    days = (parse_instant(certificate["not_after"]) - now).days
-    level: Level = "ok"
-    seen = f"{certificate['thumbprint']}, {days} days left"
-    remedy = ""
-    if parse_instant(certificate["not_before"]) > now:
-        level, seen, remedy = (
-            "blocker",
-            f"not valid before {certificate['not_before']}",
-            "check the clocks and the certificate",
-        )
-    elif days < 0:
-        level, seen, remedy = (
-            "blocker",
-            f"expired {certificate['not_after']}",
-            "replace it first; nothing works with it",
-        )
-    elif certificate.get("key_size") is not None and certificate["key_size"] < SMALLEST_KEY:
-        level, seen, remedy = "blocker", f"{certificate['key_size']} bit", "replace it with one of at least 2048 bit"
-    elif days < EXPIRY_WARNING_DAYS:
-        level, remedy = "warning", "plan its roll before it expires"
-    return [Finding(f"{finding_id}.validity", level, NAME, what, seen, f"valid, >= {SMALLEST_KEY} bit", remedy)]
-
-
-def _now(d: Scope, facts: Facts) -> datetime | None:
-    for server in [*d.front_ends, *(s.fqdn for s in d.exchange_servers)]:
-        clock = facts.value(on(server, "clock"))
-        if clock:
-            return parse_instant(clock["utc"])
-    return None
+    rows = certificate.judge(certificate.from_base64(der), at, product="exchange")
+    return judged(NAME, "certificates.exchange", "Exchange's auth certificate", rows)
 
 
 def candidate_thumbprint(d: Scope, facts: Facts) -> str:

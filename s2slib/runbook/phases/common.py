@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from urllib.parse import urlsplit
 
 from s2slib.facts import Facts, Known, Unknown
 from s2slib.products import exchange, lync
+from s2slib.products.lync import on
+from s2slib.products.read import parse_instant
 from s2slib.runbook.finding import Finding
 from s2slib.runbook.scope import Scope
+from s2slib.trust import metadata
+from s2slib.trust.judgement import Judgement
 
 
 def unknown_findings(phase: str, facts: Facts, keys: Iterable[str]) -> list[Finding]:
@@ -93,3 +99,101 @@ def exchange_realm(facts: Facts) -> str:
     own = str(facts.value(exchange.AUTH_CONFIG, {}).get("realm", "")).lower()
     domains = facts.value(exchange.ACCEPTED_DOMAINS, [])
     return own or next((str(domain["domain_name"]) for domain in domains if domain["default"]), "")
+
+
+def server_time(d: Scope, facts: Facts) -> datetime | None:
+    """The estate's time as a server gave it; certificates are judged by it, never by this machine's clock."""
+    for server in d.all_servers:
+        clock = facts.value(on(server, "clock"))
+        if clock:
+            return parse_instant(clock["utc"])
+    return None
+
+
+def judged(phase: str, prefix: str, title: str, judgements: Iterable[Judgement], server: str = "") -> list[Finding]:
+    """Judgements of `trust` as findings: those that are in order as one, every other one for itself."""
+    rows = list(judgements)
+    found = [
+        Finding(
+            f"{prefix}.{row.id}",
+            row.level,
+            phase,
+            f"{title}: {row.id.split('.')[-1]}",
+            row.seen,
+            row.expected,
+            row.remedy,
+            server,
+        )
+        for row in rows
+        if row.level != "ok"
+    ]
+    fine = [row.seen for row in rows if row.id in ("metadata.assigned_key", "certificate.validity")]
+    return found or [Finding(prefix, "ok", phase, title, "; ".join(fine), server=server)]
+
+
+def judged_document(
+    phase: str,
+    facts: Facts,
+    key: str,
+    *,
+    server: str,
+    application_id: str,
+    realm: str,
+    thumbprints: Sequence[str],
+    at: datetime | None,
+) -> list[Finding]:
+    """What is to be said of one metadata document as one server got it (domain.md 3.3)."""
+    fact, prefix = facts[key], f"{phase}.metadata"
+    if isinstance(fact, Unknown):
+        remedy = "check name resolution, port 443, the certificate chain and proxies from that server to the URL"
+        return [
+            Finding(
+                f"{prefix}.unreachable",
+                "unknown",
+                phase,
+                "A metadata document",
+                fact.reason,
+                "a document",
+                remedy,
+                server,
+            )
+        ]
+    if not isinstance(fact, Known) or at is None:
+        return []
+    title = f"The document {fact.value['url']}"
+    if fact.value["problem"]:
+        remedy = "open the URL in a browser on that server: something else than the product answers"
+        return [
+            Finding(
+                f"{prefix}.not_one",
+                "blocker",
+                phase,
+                title,
+                fact.value["problem"],
+                "a metadata document",
+                remedy,
+                server,
+            )
+        ]
+    document = metadata.parse(fact.value["document"], source=fact.value["url"])
+    rows = metadata.judge(
+        document,
+        application_id=application_id,
+        realm=realm or None,
+        expected_thumbprints=list(thumbprints),
+        host=urlsplit(fact.value["url"]).hostname or "",
+        at=at,
+    )
+    return judged(phase, prefix, title, rows, server)
+
+
+def exchange_thumbprints(facts: Facts) -> list[str]:
+    """The keys Exchange may publish: the current one, then the previous one."""
+    config = facts.value(exchange.AUTH_CONFIG, {})
+    return [thumbprint for thumbprint in (config.get("current"), config.get("previous")) if thumbprint]
+
+
+def lync_thumbprints(facts: Facts) -> list[str]:
+    """The keys Lync may publish: the assigned one, then the previous one."""
+    assigned = facts.value(lync.OAUTH_CERTIFICATE, {})
+    return [value for value in (assigned.get("thumbprint"), assigned.get("previous_thumbprint")) if value]

@@ -11,7 +11,11 @@ from s2slib.runbook.finding import Finding, Level
 from s2slib.runbook.phases.common import (
     accepted_realms,
     exchange_realm,
+    exchange_thumbprints,
+    judged_document,
     lync_realm,
+    lync_thumbprints,
+    server_time,
     ucs_gate,
     unknown_findings,
 )
@@ -209,61 +213,32 @@ def _realms(facts: Facts) -> list[Finding]:
 
 
 def _documents(d: Scope, facts: Facts) -> list[Finding]:
-    """The peer's metadata document as every server gets it (O21)."""
+    """The peer's metadata document as every server gets it (O21); Lync's only once a certificate is assigned."""
+    at = server_time(d, facts)
     findings: list[Finding] = []
-    wanted = exchange.EXCHANGE_APPLICATION_ID
     for front_end in d.front_ends:
-        findings += _document(facts, front_end, d.exchange_metadata_url, wanted, exchange_realm(facts))
-    for server in d.exchange_servers:
-        if facts.value(lync.OAUTH_CERTIFICATE):
-            findings += _document(facts, server.fqdn, d.lync_metadata_url, lync.LYNC_APPLICATION_ID, lync_realm(facts))
+        findings += judged_document(
+            NAME,
+            facts,
+            on(front_end, PEER_METADATA),
+            server=front_end,
+            application_id=exchange.EXCHANGE_APPLICATION_ID,
+            realm=exchange_realm(facts),
+            thumbprints=exchange_thumbprints(facts),
+            at=at,
+        )
+    for server in d.exchange_servers if lync_thumbprints(facts) else ():
+        findings += judged_document(
+            NAME,
+            facts,
+            on(server.fqdn, PEER_METADATA),
+            server=server.fqdn,
+            application_id=lync.LYNC_APPLICATION_ID,
+            realm=lync_realm(facts),
+            thumbprints=lync_thumbprints(facts),
+            at=at,
+        )
     return findings
-
-
-def _document(facts: Facts, server: str, url: str, application_id: str, realm: str) -> list[Finding]:
-    fact = facts[on(server, PEER_METADATA)]
-    title = f"The metadata document {url}"
-    if isinstance(fact, Unknown):
-        remedy = "check name resolution, port 443, the certificate chain and proxies from that server to the URL"
-        return [
-            Finding("preflight.metadata.unreachable", "unknown", NAME, title, fact.reason, "a document", remedy, server)
-        ]
-    if not isinstance(fact, Known):
-        return []
-    found = fact.value
-    if found["problem"]:
-        remedy = "open the URL in a browser on that server: something else than the product answers"
-        return [
-            Finding(
-                "preflight.metadata.not_one",
-                "blocker",
-                NAME,
-                title,
-                found["problem"],
-                "a metadata document",
-                remedy,
-                server,
-            )
-        ]
-    if found["application_id"] != application_id:
-        remedy = "the URL belongs to another product; check host and path"
-        return [
-            Finding(
-                "preflight.metadata.foreign",
-                "blocker",
-                NAME,
-                title,
-                found["application_id"],
-                application_id,
-                remedy,
-                server,
-            )
-        ]
-    if realm and found["realm"].lower() != realm:
-        remedy = "find out who changed the realm, and which one the other side is to trust"
-        return [Finding("preflight.metadata.realm", "blocker", NAME, title, found["realm"], realm, remedy, server)]
-    keys_seen = ", ".join(found["thumbprints"])
-    return [Finding("preflight.metadata", "ok", NAME, title, seen=f"key {keys_seen}", server=server)]
 
 
 def _foreign(facts: Facts) -> list[Finding]:

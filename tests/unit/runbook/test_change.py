@@ -71,7 +71,9 @@ def test_projection_leaves_values_that_only_apply_brings_as_generated() -> None:
 
 def test_projection_covers_what_settles_later_too() -> None:
     made = change(settled_when=Settle({"replica": {"realm": "new"}}, 60))
-    assert made.project(Facts({"realm": Known("old"), "replica": Known({"realm": "old"})})).value("replica") == {"realm": "new"}
+    assert made.project(Facts({"realm": Known("old"), "replica": Known({"realm": "old"})})).value("replica") == {
+        "realm": "new"
+    }
 
 
 _values = st.one_of(st.text(max_size=8), st.booleans(), st.integers(-9, 9))

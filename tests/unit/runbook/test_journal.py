@@ -57,6 +57,8 @@ def test_a_journal_that_cannot_be_written_says_that_no_change_is_started(tmp_pat
 
 
 def test_what_is_redacted_never_reaches_the_file(tmp_path: Path) -> None:
-    made = Journal(tmp_path / "journal.jsonl", redact=lambda value: json.loads(json.dumps(value).replace("hush", "***")))
+    made = Journal(
+        tmp_path / "journal.jsonl", redact=lambda value: json.loads(json.dumps(value).replace("hush", "***"))
+    )
     made.append("note", text="hush")
     assert "hush" not in made.path.read_text(encoding="utf-8")
