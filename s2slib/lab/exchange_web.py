@@ -54,7 +54,7 @@ class ExchangeWeb:
         if rest == "healthcheck.htm" and application in COMPONENTS:
             return self._health(application)
         if request.place == metadata.EXCHANGE_PATH:
-            return self._document(request, 443)
+            return self._document(request)
         if request.place not in POOLS:
             return not_found()
         judged = self._authenticate(request, request.host)
@@ -63,7 +63,7 @@ class ExchangeWeb:
     def back_end(self, request: Request) -> Reply:
         """The answer of the site on 444; a front end says in a header what the client asked it for."""
         if request.place == metadata.EXCHANGE_PATH:
-            return self._document(request, BACK_END_PORT)
+            return self._document(request)
         if request.place not in POOLS:
             return not_found()
         judged = self._authenticate(request, urlsplit(request.headers.get(ORIGIN, "")).hostname or request.host)
@@ -79,14 +79,13 @@ class ExchangeWeb:
             return Reply(500, b"The mailbox is not on this server.", "text/plain")
         return ews.answer(self._estate, mailbox, request.body, self._network.cause_of(request.headers))
 
-    def _document(self, request: Request, port: int) -> Reply:
+    def _document(self, request: Request) -> Reply:
         if request.method not in ("GET", "HEAD"):
             return Reply(405, headers=(("Allow", "GET, HEAD"),))
         worker = self._worker(AUTODISCOVER_POOL)
         if worker is None:
             return unavailable()
-        netloc = request.host if port == 443 else f"{request.host}:{port}"
-        document = self._metadata.document(f"https://{netloc}{request.path}", worker)
+        document = self._metadata.document(request.url, worker)
         # which error a server without a usable auth certificate gives is UNCONFIRMED
         return error_page(500) if document is None else Reply(200, document, "application/json; charset=utf-8")
 
@@ -135,7 +134,7 @@ class ExchangeWeb:
             stores = [server for server in self._estate.exchange_servers() if server.has_role("Mailbox")]
             target = stores[0] if mailbox is None else self._estate.server(mailbox.server)
         sent = {name: request.headers[name] for name in _PASSED_ON if name in request.headers}
-        sent[ORIGIN] = f"https://{request.host}{request.path}"
+        sent[ORIGIN] = request.url
         url = f"https://{target.fqdn}:{BACK_END_PORT}{request.path}"
         try:
             answer = self._network.request(self._server, request.method, url, headers=sent, body=request.body)

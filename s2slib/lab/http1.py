@@ -99,6 +99,8 @@ def body_length(head: Head) -> int | None:
     if "transfer-encoding" in {key.lower() for key, _ in head.headers}:
         if head.tokens("transfer-encoding") != {"chunked"}:
             raise ProtocolError(501, "transfer encoding not supported")
+        if head.get("content-length"):
+            raise ProtocolError(400, "two lengths for one body")
         return None
     text = head.get("content-length", "0")
     if not text.isascii() or not text.isdigit():

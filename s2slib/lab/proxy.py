@@ -203,7 +203,7 @@ class _Forwarder:
         if line.method == "HEAD" or status in ("204", "304"):
             return keeps
         if not reply.get("content-length") and not reply.get("transfer-encoding"):
-            while data := self._replies.read(BLOCK):
+            while data := self._replies.read1(BLOCK):
                 self._client.sendall(data)
             return False
         length = body_length(reply)

@@ -28,7 +28,17 @@ class Request:
     query: str
     headers: Mapping[str, str]
     body: bytes
-    host: str  # of the Host field, without a port
+    authority: str  # the Host field: name and, unless it is the usual one, port
+
+    @property
+    def url(self) -> str:
+        """The URL that was asked for, without the query."""
+        return f"https://{self.authority}{self.path}"
+
+    @property
+    def host(self) -> str:
+        """The name in the Host field, without the port."""
+        return self.authority.partition(":")[0]
 
     @property
     def place(self) -> str:
@@ -145,10 +155,9 @@ def _request(line: RequestLine, head: Head, body: bytes) -> Request:
         raise ProtocolError(400, "a path is expected")
     path, _, query = line.target.partition("?")
     headers = {key.lower(): head.get(key.lower()) for key, _ in head.headers}
-    host = headers.get("host", "").partition(":")[0]
-    if not host:
+    if not headers.get("host"):
         raise ProtocolError(400, "a Host field is required")
-    return Request(line.method, path, query, headers, body, host)
+    return Request(line.method, path, query, headers, body, headers["host"])
 
 
 def not_found() -> Reply:

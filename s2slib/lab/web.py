@@ -54,6 +54,6 @@ def lync_web(estate: Estate, server: Server, request: Request) -> Reply:
     if request.method not in ("GET", "HEAD"):
         return Reply(405, headers=(("Allow", "GET, HEAD"),))
     with estate.reading():
-        document = metadata.lync_document(estate, server, f"https://{request.host}{request.path}")
+        document = metadata.lync_document(estate, server, request.url)
     # what a front end answers before a certificate is assigned is UNCONFIRMED
     return error_page(500) if document is None else Reply(200, document, "application/json")

@@ -1,0 +1,26 @@
+"""`python -m s2slib.lab --state FILE`: the lab as a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from s2slib.lab.service import LabInUse, serve
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the lab until Ctrl-C; exit code 1 when another lab owns the state file."""
+    parser = argparse.ArgumentParser(prog="python -m s2slib.lab", description="Run the embedded lab until Ctrl-C.")
+    parser.add_argument("--state", type=Path, required=True, help="where to publish proxy, CA and accounts")
+    parser.add_argument("--seed", type=int, default=1, help="what the estate's random choices follow from")
+    options = parser.parse_args(arguments)
+    try:
+        return serve(options.state, seed=options.seed)
+    except LabInUse as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
