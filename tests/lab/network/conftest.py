@@ -20,8 +20,8 @@ def keys() -> list[rsa.RSAPrivateKey]:
     return [rsa.generate_private_key(public_exponent=65537, key_size=2048) for _ in range(KEYS)]
 
 
-@pytest.fixture(autouse=True)
-def _quick_keys(keys: list[rsa.RSAPrivateKey], monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(autouse=True, scope="module")
+def _quick_keys(keys: list[rsa.RSAPrivateKey]) -> Iterator[None]:
     """2048 bit keys come from a stock in turn: an estate has eight and making them is most of its start."""
     generate, turn, lock = rsa.generate_private_key, itertools.cycle(keys), threading.Lock()
 
@@ -31,7 +31,9 @@ def _quick_keys(keys: list[rsa.RSAPrivateKey], monkeypatch: pytest.MonkeyPatch) 
         with lock:
             return next(turn)
 
-    monkeypatch.setattr("s2slib.lab.pki.rsa.generate_private_key", take)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("s2slib.lab.pki.rsa.generate_private_key", take)
+        yield
 
 
 @pytest.fixture
@@ -50,3 +52,11 @@ def make_world() -> Iterator[Callable[..., World]]:
 @pytest.fixture
 def world(make_world: Callable[..., World]) -> World:
     return make_world()
+
+
+@pytest.fixture(scope="module")
+def steady_world() -> Iterator[World]:
+    """A world for the tests of one module that change nothing in it."""
+    steady = World(Scenario(lync_certificate_assigned=True))
+    yield steady
+    steady.sites.close()

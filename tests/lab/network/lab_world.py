@@ -95,7 +95,7 @@ class World:
 
     def get(self, url: str, *, of: str = "atl-fe-001", **headers: str) -> HttpAnswer:
         """A GET by the named server; an error status is returned like any other."""
-        return self.send("GET", url, of=of, **headers)
+        return self.send("GET", url, of=of, body=b"", **headers)
 
     def send(self, method: str, url: str, *, of: str = "atl-fe-001", body: bytes = b"", **headers: str) -> HttpAnswer:
         try:

@@ -18,9 +18,11 @@ NAME = "atl-fe-001.litwareinc.com"
 
 
 @pytest.fixture
-def connection(world: World) -> Iterator[ssl.SSLSocket]:
-    plain = socket.create_connection(world.network.address(NAME, 443), timeout=5)
-    with client_context([world.estate.authority.certificate_pem]).wrap_socket(plain, server_hostname=NAME) as tls:
+def connection(steady_world: World) -> Iterator[ssl.SSLSocket]:
+    plain = socket.create_connection(steady_world.network.address(NAME, 443), timeout=5)
+    with client_context([steady_world.estate.authority.certificate_pem]).wrap_socket(
+        plain, server_hostname=NAME
+    ) as tls:
         yield tls
 
 
@@ -70,9 +72,9 @@ def test_a_connection_that_is_kept_serves_one_request_after_another(connection: 
         assert head.start == "HTTP/1.1 405 Method Not Allowed"
 
 
-def test_the_document_names_the_url_that_was_asked_for(world: World) -> None:
-    near, port = world.network.address("atl-exchange-002.litwareinc.com", 443)
-    trusted = client_context([world.estate.authority.certificate_pem])
+def test_the_document_names_the_url_that_was_asked_for(steady_world: World) -> None:
+    near, port = steady_world.network.address("atl-exchange-002.litwareinc.com", 443)
+    trusted = client_context([steady_world.estate.authority.certificate_pem])
     with trusted.wrap_socket(socket.create_connection((near, port), timeout=5), server_hostname=near) as tls:
         tls.sendall(f"GET /autodiscover/metadata/json/1 HTTP/1.0\r\nHost: {near}:{port}\r\n\r\n".encode())
         assert f"https://{near}:{port}/autodiscover/metadata/json/1".encode() in tls.makefile("rb").read()
@@ -106,15 +108,15 @@ def test_a_certificate_is_judged_by_the_clock_of_the_server_that_looks_at_it(wor
         ("ftp://atl-fe-001.litwareinc.com/", "Invalid URI: The URI scheme is not valid."),
     ],
 )
-def test_a_failed_request_reads_as_dotnet_says_it(world: World, url: str, message: str) -> None:
+def test_a_failed_request_reads_as_dotnet_says_it(steady_world: World, url: str, message: str) -> None:
     with pytest.raises(WebFailure) as caught:
-        world.get(url)
+        steady_world.get(url)
     assert (str(caught.value), caught.value.status) == (message, None)
 
 
-def test_an_error_status_is_a_failure_that_carries_the_answer(world: World) -> None:
+def test_an_error_status_is_a_failure_that_carries_the_answer(steady_world: World) -> None:
     with pytest.raises(WebFailure) as caught:
-        world.network.request(world.server(NAME), "GET", f"https://{NAME}/nothing")
+        steady_world.network.request(steady_world.server(NAME), "GET", f"https://{NAME}/nothing")
     assert str(caught.value) == "The remote server returned an error: (404) Not Found."
     assert caught.value.answer is not None
     assert b"404" in caught.value.answer.body

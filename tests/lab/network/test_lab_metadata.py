@@ -26,10 +26,10 @@ def thumbprints(document: dict[str, Any]) -> list[str]:
     return [hashlib.sha1(der, usedforsecurity=False).hexdigest().upper() for der in ders]
 
 
-def test_exchange_publishes_its_current_certificate_under_its_realm(world: World) -> None:
-    answer = world.get(EXCHANGE_URL)
+def test_exchange_publishes_its_current_certificate_under_its_realm(steady_world: World) -> None:
+    answer = steady_world.get(EXCHANGE_URL)
     document = json.loads(answer.body)
-    config = world.estate.directory.read("AuthConfig/Auth Configuration", dc="atl-dc-001.litwareinc.com") or {}
+    config = steady_world.estate.directory.read("AuthConfig/Auth Configuration", dc="atl-dc-001.litwareinc.com") or {}
     assert answer.header("content-type").startswith("application/json")
     assert thumbprints(document) == [config["CurrentCertificateThumbprint"]]
     assert document["issuer"] == f"{EXCHANGE_APP}@litwareinc.com"
@@ -96,10 +96,10 @@ def test_the_pool_name_leads_to_every_front_end_that_is_up(world: World) -> None
     }
 
 
-def test_paths_compare_without_case_and_others_are_not_found(world: World) -> None:
-    assert world.get("https://atl-fe-001.litwareinc.com/Metadata/JSON/1").status == 200
-    assert world.get("https://autodiscover.litwareinc.com/metadata/json/1").status == 404
-    assert world.send("POST", LYNC_URL, body=b"{}").status == 405
+def test_paths_compare_without_case_and_others_are_not_found(steady_world: World) -> None:
+    assert steady_world.get("https://atl-fe-001.litwareinc.com/Metadata/JSON/1").status == 200
+    assert steady_world.get("https://autodiscover.litwareinc.com/metadata/json/1").status == 404
+    assert steady_world.send("POST", LYNC_URL, body=b"{}").status == 405
 
 
 @pytest.mark.parametrize("application", ["autodiscover", "EWS", "owa"])
@@ -110,9 +110,9 @@ def test_health_pages_say_yes_until_the_component_is_out_of_rotation(world: Worl
     assert world.get(url).status == 503
 
 
-def test_a_mailbox_server_without_the_client_access_role_serves_exchange_on_444_only(world: World) -> None:
-    assert world.get("https://atl-exchange-001.litwareinc.com/EWS/Exchange.asmx").status == 404
-    assert world.get("https://atl-exchange-001.litwareinc.com:444/EWS/Exchange.asmx").status == 401
+def test_a_mailbox_server_without_the_client_access_role_serves_exchange_on_444_only(steady_world: World) -> None:
+    assert steady_world.get("https://atl-exchange-001.litwareinc.com/EWS/Exchange.asmx").status == 404
+    assert steady_world.get("https://atl-exchange-001.litwareinc.com:444/EWS/Exchange.asmx").status == 401
 
 
 def test_from_2016_on_every_exchange_server_has_both_sites(make_world: Callable[..., World]) -> None:

@@ -54,24 +54,24 @@ class Echo:
 
 
 @pytest.fixture
-def echo(world: World) -> Iterator[Echo]:
+def echo(steady_world: World) -> Iterator[Echo]:
     server = Echo()
-    world.network.register("atl-fe-001.litwareinc.com", 5985, server.port)
+    steady_world.network.register("atl-fe-001.litwareinc.com", 5985, server.port)
     with closing(server):
         yield server
 
 
 @pytest.fixture
-def proxy(world: World) -> Iterator[str]:
-    server = ForwardProxy(world.network)
+def proxy(steady_world: World) -> Iterator[str]:
+    server = ForwardProxy(steady_world.network)
     yield f"http://127.0.0.1:{server.start()}"
     server.close()
 
 
 @pytest.fixture
-def session(world: World, proxy: str, tmp_path: Path) -> Iterator[requests.Session]:
+def session(steady_world: World, proxy: str, tmp_path: Path) -> Iterator[requests.Session]:
     ca = tmp_path / "ca.pem"
-    ca.write_bytes(world.estate.authority.certificate_pem)
+    ca.write_bytes(steady_world.estate.authority.certificate_pem)
     with requests.Session() as session:
         session.trust_env = False
         session.proxies = {"http": proxy, "https": proxy}
@@ -113,8 +113,10 @@ def test_what_the_lab_does_not_serve_is_refused_with_a_reason(
     assert answer.headers["Proxy-Status"].endswith(f"error={token}")
 
 
-def test_a_server_that_is_down_times_out_at_the_gateway(world: World, session: requests.Session, echo: Echo) -> None:
-    world.server("atl-fe-001").reachable = False
+def test_a_server_that_is_down_times_out_at_the_gateway(
+    steady_world: World, session: requests.Session, echo: Echo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(steady_world.server("atl-fe-001"), "reachable", False)
     assert session.get(f"{TARGET}/", timeout=5).status_code == 504
 
 
@@ -123,21 +125,25 @@ def test_a_tunnel_to_an_unknown_host_is_refused(session: requests.Session) -> No
         session.get("https://nowhere.litwareinc.com/", timeout=5)
 
 
-def test_a_stopped_iis_refuses_web_ports_and_nothing_else(world: World, session: requests.Session, echo: Echo) -> None:
-    iis = world.server("atl-fe-001").iis
+def test_a_stopped_iis_refuses_web_ports_and_nothing_else(
+    steady_world: World, session: requests.Session, echo: Echo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    iis = steady_world.server("atl-fe-001").iis
     assert iis is not None
-    iis.services["W3SVC"] = "Stopped"
+    monkeypatch.setitem(iis.services, "W3SVC", "Stopped")
     with pytest.raises(requests.exceptions.ProxyError, match="502"):
         session.get("https://atl-fe-001.litwareinc.com/metadata/json/1", timeout=5)
     assert session.post(f"{TARGET}/wsman", data=b"x", timeout=5).status_code == 200
 
 
-def test_a_kept_connection_ends_when_iis_stops(world: World, session: requests.Session) -> None:
+def test_a_kept_connection_ends_when_iis_stops(
+    steady_world: World, session: requests.Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
     url = "https://atl-fe-001.litwareinc.com/metadata/json/1"
     assert session.get(url, timeout=5).status_code == 200
-    iis = world.server("atl-fe-001").iis
+    iis = steady_world.server("atl-fe-001").iis
     assert iis is not None
-    iis.services["W3SVC"] = "Stopped"
+    monkeypatch.setitem(iis.services, "W3SVC", "Stopped")
     with pytest.raises(requests.exceptions.ConnectionError):
         session.get(url, timeout=5)
 
@@ -226,8 +232,8 @@ def test_what_is_no_proxy_request_is_a_bad_request(proxy: str, sent: bytes) -> N
         assert client.makefile("rb").readline() == b"HTTP/1.1 400 Bad Request\r\n"
 
 
-def test_closing_ends_connections_and_threads_at_once(world: World, echo: Echo) -> None:
-    server = ForwardProxy(world.network)
+def test_closing_ends_connections_and_threads_at_once(steady_world: World, echo: Echo) -> None:
+    server = ForwardProxy(steady_world.network)
     port = server.start()
     client = socket.create_connection(("127.0.0.1", port), timeout=5)
     client.sendall(f"GET {TARGET}/slow HTTP/1.1\r\nHost: a\r\n\r\n".encode())
