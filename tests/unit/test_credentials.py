@@ -7,6 +7,7 @@ import copy
 import getpass
 import io
 import json
+import os
 import pickle
 import socket
 import sys
@@ -301,7 +302,18 @@ def test_a_command_is_stopped_at_its_deadline_even_with_grandchildren() -> None:
 def test_a_command_gets_no_input_and_no_shell() -> None:
     source = "import sys; print(repr(sys.stdin.read()) + sys.argv[1])"
     reference = f"command:{json.dumps([sys.executable, '-c', source, '$HOME; %PATH% *'])}"
-    assert Resolver(Redactor()).resolve(reference, user="u").secret == Secret("''$HOME; %PATH% *")
+    reading, writing = os.pipe()
+    os.write(writing, b"typed by somebody")
+    os.close(writing)
+    saved = os.dup(0)
+    try:
+        os.dup2(reading, 0)
+        secret = Resolver(Redactor()).resolve(reference, user="u").secret
+    finally:
+        os.dup2(saved, 0)
+        os.close(saved)
+        os.close(reading)
+    assert secret == Secret("''$HOME; %PATH% *")
 
 
 def test_a_ticket_needs_no_password_and_may_name_a_principal() -> None:

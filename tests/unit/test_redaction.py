@@ -10,6 +10,7 @@ import json
 import logging
 import pickle
 import re
+import sys
 import time
 from collections.abc import Callable
 from urllib.parse import quote, quote_plus
@@ -78,6 +79,7 @@ def test_a_secret_inside_a_longer_base64_text_is_found_at_any_alignment(codec: s
 def test_the_longer_of_two_secrets_goes_first_and_overlapping_ones_leave_nothing() -> None:
     assert Redactor(["hunter2", "hunter2-long"]).text("a hunter2-long b") == f"a {MARK} b"
     assert Redactor(["xabc", "abcdef"]).text("xabcdef") == MARK
+    assert Redactor(["abab"]).text("ababab") == MARK
 
 
 def test_a_secret_of_three_characters_is_redacted_only_where_it_stands_alone() -> None:
@@ -238,6 +240,16 @@ def test_a_log_record_with_a_wrong_format_string_shows_no_arguments() -> None:
     text = _logged(Redactor(), lambda logger: logger.warning("%d", "unknown-secret"))
     assert "unknown-secret" not in text
     assert "arguments left out" in text
+
+
+def test_a_filtered_record_keeps_no_exception_object_that_a_handler_could_print_in_full() -> None:
+    try:
+        raise RuntimeError("hunter2")
+    except RuntimeError:
+        record = logging.LogRecord("test", logging.ERROR, __file__, 1, "x", (), sys.exc_info())
+    assert RedactingFilter(Redactor(["hunter2"])).filter(record)
+    assert record.exc_info is None
+    assert "RuntimeError: [redacted]" in (record.exc_text or "")
 
 
 def test_extra_fields_of_a_log_record_are_redacted() -> None:
