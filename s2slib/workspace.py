@@ -191,16 +191,17 @@ def find(
     environ = os.environ if environ is None else environ
     named = environ.get(WORKSPACE_VARIABLE)
     if named:
-        root: Path | None = Path(named).expanduser().resolve()
-        if root is None or not root.is_dir():
+        root = Path(named).expanduser().resolve()
+        if not root.is_dir():
             raise WorkspaceError(f"{WORKSPACE_VARIABLE} names a folder that is not there: {named}")
     else:
-        root = _upwards(start or Path.cwd()) or _upwards(package or Path(__file__))
-    if root is None:
-        raise WorkspaceError(
-            "no workspace: neither this folder nor one above it holds params/ and notebooks/; "
-            f"start from the checkout or set {WORKSPACE_VARIABLE}"
-        )
+        found = _upwards(start or Path.cwd()) or _upwards(package or Path(__file__))
+        if found is None:
+            raise WorkspaceError(
+                "no workspace: neither this folder nor one above it holds params/ and notebooks/; "
+                f"start from the checkout or set {WORKSPACE_VARIABLE}"
+            )
+        root = found
     runs = environ.get(RUNS_VARIABLE)
     return Workspace(root, Path(runs).expanduser().resolve() if runs else root / "runs")
 

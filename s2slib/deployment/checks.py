@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from pydantic_core import PydanticCustomError
 
-from s2slib.deployment.problems import Path, Problem, did_you_mean, field_name, shown
+from s2slib.deployment.problems import Place, Problem, did_you_mean, field_name, shown
 
 if TYPE_CHECKING:
     from s2slib.deployment.model import Deployment, Product
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 CROSS_CHECK = "params_cross_check"
 """The pydantic error type that carries these problems: its context has `found`, a list of (path, Problem)."""
 
-Found = tuple[Path, Problem]
+Found = tuple[Place, Problem]
 
 
 def require_consistent(deployment: Deployment) -> None:
@@ -34,12 +34,12 @@ def require_consistent(deployment: Deployment) -> None:
         raise PydanticCustomError(CROSS_CHECK, "the sections do not agree", {"found": found})
 
 
-def _found(path: Path, problem: str, value: object = None, allowed: str = "", hint: str = "") -> Found:
+def _found(path: Place, problem: str, value: object = None, allowed: str = "", hint: str = "") -> Found:
     return path, Problem(field_name(path), problem, "" if value is None else shown(value), allowed, hint)
 
 
 def _names(deployment: Deployment) -> Iterator[Found]:
-    seen: dict[str, Path] = {}
+    seen: dict[str, Place] = {}
     pools: set[str] = set()
     for index, pool in enumerate(deployment.lync.pools):
         if pool.fqdn in pools:
@@ -51,7 +51,7 @@ def _names(deployment: Deployment) -> Iterator[Found]:
         yield from _once(seen, ("exchange", "servers", index, "fqdn"), server.fqdn)
 
 
-def _once(seen: dict[str, Path], path: Path, name: str) -> Iterator[Found]:
+def _once(seen: dict[str, Place], path: Place, name: str) -> Iterator[Found]:
     if name in seen:
         yield _found(path, f"is declared twice (also as {field_name(seen[name])})", name)
     seen.setdefault(name, path)
@@ -62,7 +62,7 @@ def _exclusions(deployment: Deployment) -> Iterator[Found]:
     for product in products:
         section = deployment.lync if product == "lync" else deployment.exchange
         known = [server.fqdn for server in deployment.servers(product)]
-        path: Path = (product, "excluded")
+        path: Place = (product, "excluded")
         yield from _all_known(path, [entry.server for entry in section.excluded], known, "a server of this section")
         if not deployment.active_servers(product):
             yield _found(path, "leaves no server of this product", allowed="at least one server that is not excluded")
@@ -102,7 +102,7 @@ def _references(deployment: Deployment) -> Iterator[Found]:
         users.add((user.sip_uri, user.pool))
 
 
-def _all_known(path: Path, names: list[str], known: list[str], what: str) -> Iterator[Found]:
+def _all_known(path: Place, names: list[str], known: list[str], what: str) -> Iterator[Found]:
     for index, name in enumerate(names):
         here = (*path, index, "server")
         if name not in known:
@@ -113,7 +113,7 @@ def _all_known(path: Path, names: list[str], known: list[str], what: str) -> Ite
 
 def _access(deployment: Deployment) -> Iterator[Found]:
     """The table above, per server; a mistake in a product's settings is reported once."""
-    reported: set[tuple[Path, str]] = set()
+    reported: set[tuple[Place, str]] = set()
     for server in deployment.active_servers():
         for path, problem in _access_to(deployment, server.fqdn, server.product):
             if (path, problem.problem) not in reported:
@@ -125,10 +125,10 @@ def _access_to(deployment: Deployment, name: str, product: Product) -> Iterator[
     endpoint = deployment.endpoint(name)
     reference = deployment.account(name).parsed
     section = deployment.lync if product == "lync" else deployment.exchange
-    transport_at: Path = (product if section.endpoint.transport else "network", "endpoint", "transport")
-    hop_at: Path = (product if section.endpoint.second_hop else "network", "endpoint", "second_hop")
+    transport_at: Place = (product if section.endpoint.transport else "network", "endpoint", "transport")
+    hop_at: Place = (product if section.endpoint.second_hop else "network", "endpoint", "second_hop")
     servers = [entry.server for entry in deployment.credentials.servers]
-    account_at: Path = ("credentials", "servers", servers.index(name)) if name in servers else ("credentials", product)
+    account_at: Place = ("credentials", "servers", servers.index(name)) if name in servers else ("credentials", product)
 
     if endpoint.transport == "basic" and not endpoint.is_https:
         yield _found(transport_at, "would send the password in clear over http", "basic", "basic with https only")

@@ -13,7 +13,7 @@ from pydantic_core import PydanticUndefined
 
 from s2slib.credentials.reference import FORMS
 from s2slib.deployment.model import Deployment
-from s2slib.deployment.problems import Path
+from s2slib.deployment.problems import Place
 from s2slib.deployment.schema_errors import literals_of, model_of, sections
 
 _HEAD = """\
@@ -55,7 +55,7 @@ def document() -> str:
     return "".join(parts)
 
 
-def _section(path: Path, model: type[BaseModel], seen: dict[type[BaseModel], str]) -> Iterator[str]:
+def _section(path: Place, model: type[BaseModel], seen: dict[type[BaseModel], str]) -> Iterator[str]:
     title = _title(path)
     yield f"\n## {title}\n\n" if len(path) < 2 else f"\n### {title}\n\n"
     if model in seen:
@@ -67,7 +67,7 @@ def _section(path: Path, model: type[BaseModel], seen: dict[type[BaseModel], str
         yield f"| `{name}` | {_kind(field)} | {_default(field)} | {_cell(field.description or '')} |\n"
 
 
-def _title(path: Path) -> str:
+def _title(path: Place) -> str:
     """`lync.pools[]`: a section that stands in a list carries the brackets."""
     model: type[BaseModel] = Deployment
     title = ""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from pathlib import Path as File
+from pathlib import Path
 
 from pydantic import ValidationError
 
 from s2slib import workspace
 from s2slib.deployment.model import PARAMETERS, Deployment
-from s2slib.deployment.problems import DeploymentError, Path, Problem, did_you_mean, field_name, shown
+from s2slib.deployment.problems import DeploymentError, Place, Problem, did_you_mean, field_name, shown
 from s2slib.deployment.schema_errors import problems_of
 from s2slib.deployment.secrets_refused import without_secrets
 from s2slib.deployment.source import Source, parse
@@ -18,14 +18,14 @@ from s2slib.deployment.source import Source, parse
 _DECIMAL = re.compile(r"[-+]?(?:0|[1-9][0-9]*)")
 
 
-def load(path: str | File) -> Deployment:
+def load(path: str | Path) -> Deployment:
     """The deployment that a params file declares. Raises DeploymentError with every mistake found."""
-    file = File(path)
+    file = Path(path)
     source = _read(file)
     return _validated(source.data, source, str(path), file.parent)
 
 
-def from_parameters(parameters: Mapping[str, object], base: File | None = None) -> Deployment:
+def from_parameters(parameters: Mapping[str, object], base: Path | None = None) -> Deployment:
     """The deployment that a notebook's parameters mean.
 
     `parameters` has the keys of a params file (see `PARAMETERS`). A section that is None or left out is taken from
@@ -66,7 +66,7 @@ def from_parameters(parameters: Mapping[str, object], base: File | None = None) 
     return _validated(merged.data, merged, label, folder)
 
 
-def _read(file: File) -> Source:
+def _read(file: Path) -> Source:
     try:
         content = file.read_bytes()
     except FileNotFoundError:
@@ -78,14 +78,14 @@ def _read(file: File) -> Source:
     raise DeploymentError([failure], str(file))
 
 
-def _similar(file: File) -> str:
+def _similar(file: Path) -> str:
     names = [found.name for found in file.parent.glob("*.yaml")] if file.parent.is_dir() else []
     return did_you_mean(file.name, names) or (f"in that folder: {', '.join(sorted(names))}" if names else "")
 
 
-def _validated(raw: object, source: Source, name: str, folder: File) -> Deployment:
+def _validated(raw: object, source: Source, name: str, folder: Path) -> Deployment:
     data, secrets = without_secrets(raw)
-    problems: list[tuple[Path, Problem]] = [((), problem) for problem in source.problems]
+    problems: list[tuple[Place, Problem]] = [((), problem) for problem in source.problems]
     problems += secrets
     if not isinstance(data, dict):
         raise DeploymentError([Problem("", "is not a list of keys", shown(raw), ", ".join(PARAMETERS))], name)
@@ -100,9 +100,9 @@ def _validated(raw: object, source: Source, name: str, folder: File) -> Deployme
     return deployment
 
 
-def _odd_numbers(source: Source, reported: set[str]) -> list[tuple[Path, Problem]]:
+def _odd_numbers(source: Source, reported: set[str]) -> list[tuple[Place, Problem]]:
     """Numbers that YAML reads otherwise than a person does: 010 is 8, 1:30 is 90, 0x1F is 31."""
-    found: list[tuple[Path, Problem]] = []
+    found: list[tuple[Place, Problem]] = []
     for path, text in source.written.items():
         value: object = source.data
         for step in path:
@@ -114,7 +114,7 @@ def _odd_numbers(source: Source, reported: set[str]) -> list[tuple[Path, Problem
     return found
 
 
-def _in_order(found: list[tuple[Path, Problem]], source: Source) -> list[Problem]:
+def _in_order(found: list[tuple[Place, Problem]], source: Source) -> list[Problem]:
     problems = [
         Problem(p.field, p.problem, p.value_shown, p.allowed, p.hint, p.line or source.line(path)) for path, p in found
     ]

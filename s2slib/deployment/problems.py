@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from s2slib.records.redaction import Redactor
 
-Path = tuple[str | int, ...]
+Place = tuple[str | int, ...]
 """Where a value stands: keys and list positions from the top of the file."""
 
 NOT_SHOWN = "(not shown)"
@@ -51,7 +51,7 @@ class DeploymentError(ValueError):
         return "\n".join((head, *(f"  {problem}" for problem in self.problems)))
 
 
-def field_name(path: Path) -> str:
+def field_name(path: Place) -> str:
     """The path as one writes it: `lync.pools[0].front_ends[1]`."""
     name = ""
     for step in path:

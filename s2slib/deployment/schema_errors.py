@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from s2slib.deployment.checks import CROSS_CHECK
-from s2slib.deployment.problems import NOT_SHOWN, Path, Problem, did_you_mean, field_name, shown
+from s2slib.deployment.problems import NOT_SHOWN, Place, Problem, did_you_mean, field_name, shown
 from s2slib.deployment.secrets_refused import REMOVED
 from s2slib.deployment.source import Source
 from s2slib.deployment.values import PROBLEM
@@ -28,12 +28,12 @@ _WANTED = {
 _QUOTE = "if it is text, put it in quotes"
 
 
-def problems_of(error: ValidationError, schema: type[BaseModel], source: Source) -> Iterator[tuple[Path, Problem]]:
+def problems_of(error: ValidationError, schema: type[BaseModel], source: Source) -> Iterator[tuple[Place, Problem]]:
     """Every finding as a problem with its path. Findings about values already refused as secrets are left out."""
     for detail in error.errors(include_url=False):
         if detail["input"] is REMOVED and detail["type"] != "extra_forbidden":
             continue
-        path: Path = detail["loc"]
+        path: Place = detail["loc"]
         context = detail.get("ctx", {})
         if detail["type"] == CROSS_CHECK:
             yield from context["found"]
@@ -41,7 +41,7 @@ def problems_of(error: ValidationError, schema: type[BaseModel], source: Source)
         yield path, _problem(detail, path, schema, source)
 
 
-def _problem(detail: ErrorDetails, path: Path, schema: type[BaseModel], source: Source) -> Problem:
+def _problem(detail: ErrorDetails, path: Place, schema: type[BaseModel], source: Source) -> Problem:
     kind, value, context = detail["type"], detail["input"], detail.get("ctx", {})
     name = field_name(path)
     written = source.written.get(path)
@@ -75,7 +75,7 @@ def _problem(detail: ErrorDetails, path: Path, schema: type[BaseModel], source: 
     return Problem(name, detail["msg"].lower(), value_shown)
 
 
-def _may_be_secret(path: Path) -> bool:
+def _may_be_secret(path: Place) -> bool:
     return bool(path) and path[0] == "credentials" and path[-1] not in ("server",)
 
 
@@ -113,7 +113,7 @@ def _other_place(key: str, keys: tuple[str, ...], schema: type[BaseModel]) -> st
     return f"did you mean {places[0]}?" if places else ""
 
 
-def sections(schema: type[BaseModel], path: Path = ()) -> Iterator[tuple[Path, type[BaseModel]]]:
+def sections(schema: type[BaseModel], path: Place = ()) -> Iterator[tuple[Place, type[BaseModel]]]:
     """The schema and every section below it, with where it stands (list positions left out), in the file's order."""
     yield path, schema
     for name, field in schema.model_fields.items():
@@ -122,7 +122,7 @@ def sections(schema: type[BaseModel], path: Path = ()) -> Iterator[tuple[Path, t
             yield from sections(model, (*path, name))
 
 
-def keys_at(schema: type[BaseModel], path: Path) -> tuple[str, ...]:
+def keys_at(schema: type[BaseModel], path: Place) -> tuple[str, ...]:
     """The keys that the section at this place may have."""
     for step in path:
         if isinstance(step, str):
@@ -134,7 +134,7 @@ def keys_at(schema: type[BaseModel], path: Path) -> tuple[str, ...]:
     return tuple(schema.model_fields)
 
 
-def field_at(schema: type[BaseModel], path: Path) -> FieldInfo | None:
+def field_at(schema: type[BaseModel], path: Place) -> FieldInfo | None:
     """The field at this place; None where the schema has none."""
     names = [step for step in path if isinstance(step, str)]
     if not names:

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from s2slib.credentials.reference import FORMS
-from s2slib.deployment.problems import NOT_SHOWN, Path, Problem, field_name
+from s2slib.deployment.problems import NOT_SHOWN, Place, Problem, field_name
 from s2slib.records.shapes import is_secret_name, redact_shapes
 
 _ALLOWED = f"a reference in the section credentials: {', '.join(FORMS)}"
 _DEPTH = 32
 
 
-def without_secrets(data: object) -> tuple[object, tuple[tuple[Path, Problem], ...]]:
+def without_secrets(data: object) -> tuple[object, tuple[tuple[Place, Problem], ...]]:
     """The data without what looks like a secret, and one problem for each; no problem repeats the value."""
-    found: list[tuple[Path, Problem]] = []
+    found: list[tuple[Place, Problem]] = []
     return _clean(data, (), found), tuple(found)
 
 
-def _clean(value: object, path: Path, found: list[tuple[Path, Problem]]) -> object:
+def _clean(value: object, path: Place, found: list[tuple[Place, Problem]]) -> object:
     if len(path) > _DEPTH:
         return None
     if isinstance(value, dict):
@@ -32,7 +32,7 @@ def _clean(value: object, path: Path, found: list[tuple[Path, Problem]]) -> obje
 
 
 def _members(
-    mapping: dict[object, object], path: Path, found: list[tuple[Path, Problem]]
+    mapping: dict[object, object], path: Place, found: list[tuple[Place, Problem]]
 ) -> Iterator[tuple[object, object]]:
     for key, member in mapping.items():
         here = (*path, str(key))

@@ -13,7 +13,7 @@ from typing import Final
 
 import yaml
 
-from s2slib.deployment.problems import DeploymentError, Path, Problem, field_name
+from s2slib.deployment.problems import DeploymentError, Place, Problem, field_name
 
 MAX_BYTES: Final = 1 << 20
 _PLAIN_TAGS: Final = {"null", "bool", "int", "float", "timestamp", "str"}
@@ -25,11 +25,11 @@ class Source:
     """A parsed params file. `written` has the text of scalars that YAML took for something else than text."""
 
     data: object
-    lines: dict[Path, int] = field(default_factory=dict)
-    written: dict[Path, str] = field(default_factory=dict)
+    lines: dict[Place, int] = field(default_factory=dict)
+    written: dict[Place, str] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
 
-    def line(self, path: Path) -> int | None:
+    def line(self, path: Place) -> int | None:
         """The line of a value, or of the nearest thing around it that has one; counts from 1."""
         for end in range(len(path), -1, -1):
             if path[:end] in self.lines:
@@ -80,13 +80,13 @@ class _Reader:
     """Walks the node graph once; values come from PyYAML's own safe constructor."""
 
     def __init__(self) -> None:
-        self.lines: dict[Path, int] = {}
-        self.written: dict[Path, str] = {}
+        self.lines: dict[Place, int] = {}
+        self.written: dict[Place, str] = {}
         self.problems: list[Problem] = []
         self._seen: set[int] = set()
         self._construct = yaml.constructor.SafeConstructor()
 
-    def value(self, node: yaml.Node, path: Path) -> object:
+    def value(self, node: yaml.Node, path: Place) -> object:
         self.lines.setdefault(path, node.start_mark.line + 1)
         if id(node) in self._seen:
             self._refuse(path, "is an alias (*name)", "write the value out")
@@ -101,7 +101,7 @@ class _Reader:
         self._refuse(path, "has a YAML tag (!name)", "write the plain value")
         return None
 
-    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, object]:
+    def _mapping(self, node: yaml.MappingNode, path: Place) -> dict[str, object]:
         result: dict[str, object] = {}
         for key_node, value_node in node.value:
             line = key_node.start_mark.line + 1
@@ -123,7 +123,7 @@ class _Reader:
             result[key] = self.value(value_node, (*path, key))
         return result
 
-    def _scalar(self, node: yaml.ScalarNode, path: Path) -> object:
+    def _scalar(self, node: yaml.ScalarNode, path: Place) -> object:
         kind = node.tag.removeprefix(_PREFIX)
         if kind == "str":
             return str(node.value)
@@ -136,5 +136,5 @@ class _Reader:
             return None
         return value
 
-    def _refuse(self, path: Path, problem: str, hint: str) -> None:
+    def _refuse(self, path: Place, problem: str, hint: str) -> None:
         self.problems.append(Problem(field_name(path), problem, hint=hint, line=self.lines.get(path)))
