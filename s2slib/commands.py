@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import os
 import subprocess
@@ -18,6 +19,7 @@ from rich.table import Table
 
 from s2slib import workspace
 from s2slib.deployment import DeploymentError, load
+from s2slib.records.redaction import Redactor
 from s2slib.records.run_record import EXIT_CODES, Outcome, RunRecord
 
 PHASE_NOTEBOOKS = (
@@ -63,15 +65,30 @@ def _run(
     from s2slib.notebook.engine import run_notebook
 
     failure = ""
+    answer = Answers() if sys.stdin is not None and sys.stdin.isatty() else None
+    redactor = Redactor()
     for name in names:
         if failure and stop_on_error and name != RECORD_NOTEBOOK:
             continue
         began = time.monotonic()
         with report.watching(folder):
-            done = run_notebook(notebooks / f"{name}.ipynb", folder / "notebooks" / f"{name}.ipynb", parameters)
+            target = folder / "notebooks" / f"{name}.ipynb"
+            done = run_notebook(notebooks / f"{name}.ipynb", target, parameters, answer=answer, redactor=redactor)
         report.notebook(name, done.error, time.monotonic() - began, RunRecord.load(folder))
         failure = failure or done.error
     return failure
+
+
+class Answers:
+    """What a person typed at this terminal, asked once for each prompt and kept in memory for the notebooks that follow."""
+
+    def __init__(self) -> None:
+        self._typed: dict[str, str] = {}
+
+    def __call__(self, prompt: str, hidden: bool) -> str:
+        if prompt not in self._typed:
+            self._typed[prompt] = getpass.getpass(prompt) if hidden else input(prompt)
+        return self._typed[prompt]
 
 
 class Reporter:

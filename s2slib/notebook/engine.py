@@ -7,17 +7,22 @@ and widget state is not kept.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+import contextlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import nbformat
 import papermill
+from jupyter_core.utils import run_sync
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 from papermill.clientwrap import PapermillNotebookClient
 from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
 
 from s2slib.records.redaction import Redactor
 
@@ -26,8 +31,54 @@ START_TIMEOUT_S = 120
 REDACTED_KEYS = ("text", "traceback", "evalue", "data")
 
 
+Answer = Callable[[str, bool], str]
+"""(prompt, hidden) -> what a person typed; asked once for each prompt, kept in memory only."""
+
+
 class RunbookClient(PapermillNotebookClient):  # type: ignore[misc]  # papermill has no types
     """Executes cells; every way a cell can end badly is recorded as failed and stops the notebook."""
+
+    def __init__(
+        self,
+        nb_man: Any,
+        *,
+        answer: Answer | None = None,
+        redactor: Redactor | None = None,
+        keep_as: Path | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(nb_man, **options)
+        self._answer = answer
+        self._redactor = redactor or Redactor()
+        self._keep_as = keep_as
+
+    async def async_execute_cell(self, cell: NotebookNode, cell_index: int, **options: Any) -> NotebookNode:
+        """Execute one cell, answering the kernel's input requests meanwhile when somebody can."""
+        if self._answer is None:
+            plain: NotebookNode = await super().async_execute_cell(cell, cell_index, **options)
+            return plain
+        self.kc.allow_stdin = True
+        answering = asyncio.create_task(self._answer_requests())
+        try:
+            done: NotebookNode = await super().async_execute_cell(cell, cell_index, **options)
+            return done
+        finally:
+            answering.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await answering
+
+    execute_cell = run_sync(async_execute_cell)
+
+    async def _answer_requests(self) -> None:
+        assert self._answer is not None
+        while True:
+            request = await self.kc.get_stdin_msg(timeout=None)
+            if request["header"]["msg_type"] == "input_request":
+                content = request["content"]
+                typed = await asyncio.to_thread(self._answer, content["prompt"], content["password"])
+                if content["password"]:
+                    self._redactor.add(typed)
+                self.kc.input(typed)
 
     def papermill_execute_cells(self) -> None:
         """Execute each cell; the first failure, of whatever kind, ends the notebook and is kept in it."""
@@ -41,10 +92,17 @@ class RunbookClient(PapermillNotebookClient):  # type: ignore[misc]  # papermill
             except BaseException as error:
                 self.nb_man.cell_exception(self.nb.cells[index], cell_index=index, exception=error)
                 self.nb.metadata.papermill["stopped_by"] = type(error).__name__
+                redact_cell(self.nb.cells[index], self._redactor)
+                self._keep()
                 raise
             finally:
-                redact_cell(self.nb.cells[index], Redactor())
+                redact_cell(self.nb.cells[index], self._redactor)
                 self.nb_man.cell_complete(self.nb.cells[index], cell_index=index)
+
+    def _keep(self) -> None:
+        """Write what there is: papermill itself writes nothing when an engine raises."""
+        if self._keep_as is not None:
+            nbformat.write(self.nb, self._keep_as)  # type: ignore[no-untyped-call]
 
     def set_widgets_metadata(self) -> None:
         """Widgets are controls only; their state (a typed password among it) stays out of the file."""
@@ -60,6 +118,7 @@ class RunbookEngine(NBClientEngine):  # type: ignore[misc]
             key: value for key, value in kwargs.items() if key not in ("input_path", "timeout", "startup_timeout")
         }
         options.setdefault("store_widget_state", False)
+        options.setdefault("config", Config(KernelManager={"transport_encryption": "required"}))
         execution_timeout = options.pop("execution_timeout", None) or CELL_TIMEOUT_S
         start_timeout = options.pop("start_timeout", START_TIMEOUT_S)
         client = RunbookClient(
@@ -86,11 +145,17 @@ class Executed:
     kind: str = ""
 
 
-def run_notebook(source: Path, target: Path, parameters: dict[str, Any], *, kernel: Any = None) -> Executed:
+def run_notebook(
+    source: Path,
+    target: Path,
+    parameters: dict[str, Any],
+    *,
+    answer: Answer | None = None,
+    redactor: Redactor | None = None,
+) -> Executed:
     """Execute one notebook with papermill into `target`; a failing cell is a result, not an exception."""
     papermill_engines.register("s2s", RunbookEngine)
     target.parent.mkdir(parents=True, exist_ok=True)
-    options = {} if kernel is None else {"km": kernel}
     try:
         papermill.execute_notebook(
             str(source),
@@ -100,29 +165,12 @@ def run_notebook(source: Path, target: Path, parameters: dict[str, Any], *, kern
             progress_bar=False,
             request_save_on_cell_execute=False,
             autosave_cell_every=0,
-            cwd=None,
-            **options,
+            answer=answer,
+            redactor=redactor,
+            keep_as=target,
         )
     except PapermillExecutionError as error:
         return Executed(source.stem, target, error.evalue, error.ename)
     except Exception as error:
         return Executed(source.stem, target, str(error), type(error).__name__)
     return Executed(source.stem, target, "")
-
-
-def run_notebooks(
-    sources: Sequence[Path],
-    folder: Path,
-    parameters: dict[str, Any],
-    *,
-    before: Callable[[str], None] = lambda _name: None,
-    after: Callable[[Executed], bool] = lambda executed: not executed.error,
-) -> list[Executed]:
-    """Execute notebooks in order into `folder`; `after` says whether to go on."""
-    done: list[Executed] = []
-    for source in sources:
-        before(source.stem)
-        done.append(run_notebook(source, folder / source.name, parameters))
-        if not after(done[-1]):
-            break
-    return done

@@ -25,7 +25,7 @@ lab = ["other; sys_platform == 'win32'"]
 [project.scripts]
 s2s = "s2slib.cli:main"
 [project.entry-points."papermill.engine"]
-s2s = "s2slib.notebook.engine:RunbookEngine"
+s2s = "s2slib.notebook.entry:RunbookEngine"
 """
 CLI = """\
 import sys

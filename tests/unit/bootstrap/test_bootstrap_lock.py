@@ -62,7 +62,7 @@ def test_the_lock_of_a_killed_process_is_free(tmp_path: Path) -> None:
         thread = threading.Thread(target=wait)
         thread.start()
         assert waiting.wait(10)
-        assert not entered.is_set()
+        assert not entered.wait(0.5)
         holder.kill()
         thread.join(10)
         assert entered.is_set()

@@ -42,7 +42,7 @@ def test_the_entry_points_are_those_of_pyproject(wheel: zipfile.ZipFile) -> None
     parser.read_string(wheel.read("s2slib-0.1.0.dist-info/entry_points.txt").decode())
     assert {name: dict(parser[name]) for name in parser.sections()} == {
         "console_scripts": {"s2s": "s2slib.cli:main"},
-        "papermill.engine": {"s2s": "s2slib.notebook.engine:RunbookEngine"},
+        "papermill.engine": {"s2s": "s2slib.notebook.entry:RunbookEngine"},
     }
 
 

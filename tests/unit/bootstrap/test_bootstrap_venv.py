@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -207,22 +208,29 @@ def test_a_digest_depends_on_the_pins_and_on_the_python(checkout: Path, monkeypa
     assert sets.load(checkout, "test").digest != before.digest
 
 
-def test_starts_at_the_same_time_make_the_environment_once(checkout: Path) -> None:
-    starters = [Starter(checkout) for _ in range(3)]
-    entered = threading.Barrier(3)
+def test_a_start_during_the_first_one_waits_and_then_finds_everything_there(checkout: Path) -> None:
+    first, second = Starter(checkout), Starter(checkout)
+    installing, go_on = threading.Event(), threading.Event()
 
-    def go(starter: Starter) -> None:
-        entered.wait(10)
-        starter("demo")
+    def on_pip(argv: list[str]) -> int:
+        installing.set()
+        return 0 if go_on.wait(10) else 1
 
-    threads = [threading.Thread(target=go, args=(starter,)) for starter in starters]
+    first.programs.on_pip = on_pip
+    threads = [threading.Thread(target=starter, args=("demo",)) for starter in (first, second)]
+    threads[0].start()
+    assert installing.wait(10)
+    threads[1].start()
+    deadline = time.monotonic() + 10
+    while second.events != ["say"] and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert second.handed == []
+    go_on.set()
     for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(30)
-    assert sum(starter.programs.made() for starter in starters) == 1
-    assert sum(len(starter.programs.pip_calls()) for starter in starters) == 1
-    assert [len(starter.handed) for starter in starters] == [1, 1, 1]
+        thread.join(10)
+    assert first.programs.made() == 1
+    assert second.events == ["say", "hand over"]
+    assert "waiting" in second.said
 
 
 def test_pip_keeps_its_own_configuration(run_py: Starter) -> None:

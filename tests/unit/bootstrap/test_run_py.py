@@ -222,7 +222,7 @@ def test_a_machine_without_internet_gets_from_nothing_to_s2s(checkout: Path, tmp
     assert (done.returncode, done.stderr) == (3, b"")
     query = "from importlib.metadata import entry_points as e, version as v; print(v('s2slib'), *e(group='papermill.engine'))"
     answer = subprocess.run([scripts / "python", "-c", query], capture_output=True, text=True, cwd=tmp_path)
-    assert "0.1.0 EntryPoint(name='s2s', value='s2slib.notebook.engine:RunbookEngine'" in answer.stdout
+    assert "0.1.0 EntryPoint(name='s2s', value='s2slib.notebook.entry:RunbookEngine'" in answer.stdout
 
     (wheels / "tinydep-1.0-py3-none-any.whl").write_bytes(b"something else")
     (checkout / "requirements.txt").write_text("tinydep==1.0 # pinned anew\n", encoding="utf-8")
