@@ -8,13 +8,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from s2slib.lab.clock import LabClock
 from s2slib.lab.directory import Directory
 from s2slib.lab.pki import Authority, KeyPair
 from s2slib.lab.store import ConfigurationStore
 from s2slib.lab.transitions import Cause, Kind, TransitionLog, plain
+
+if TYPE_CHECKING:
+    from s2slib.lab.network import Network
 
 __all__ = [
     "EXCHANGE_APP",
@@ -27,8 +30,6 @@ __all__ = [
     "LyncUser",
     "Mailbox",
     "Server",
-    "Web",
-    "WebAnswer",
     "WorkerProcess",
 ]
 
@@ -124,7 +125,7 @@ class Server:
     language_mode: str = "FullLanguage"
     clock_skew_s: float = 0.0
     reachable: bool = True
-    named_pipes_refuse_network: bool = True  # WCF named pipes deny a network logon (storage test)
+    named_pipes_refuse_network: bool = False  # WCF named pipes deny a network logon (storage test)
     iis_restart_fails: bool = False  # the next restart stops the services and does not bring them back
     time_zone: str = "UTC"
 
@@ -134,32 +135,6 @@ class Server:
     @property
     def is_exchange(self) -> bool:
         return self.has_role("Mailbox") or self.has_role("ClientAccess")
-
-
-class WebAnswer(Protocol):
-    """An HTTP answer; header names as received."""
-
-    @property
-    def status(self) -> int: ...
-    @property
-    def headers(self) -> Mapping[str, str]: ...
-    @property
-    def body(self) -> bytes: ...
-
-
-class Web(Protocol):
-    """The lab's network as a server's own HTTP client sees it."""
-
-    def request(
-        self,
-        from_server: Server,
-        method: str,
-        url: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        body: bytes | None = None,
-        timeout_s: float = 30,
-    ) -> WebAnswer: ...
 
 
 class Estate:
@@ -185,7 +160,7 @@ class Estate:
         self.cms: ConfigurationStore
         self.mailboxes: dict[str, Mailbox] = {}  # by primary SMTP address
         self.users: dict[str, LyncUser] = {}  # by SIP address, lower case
-        self.network: Web | None = None  # set by the service once the network stands
+        self.network: Network | None = None  # set by the service once the network stands
 
     def now(self) -> datetime:
         """Estate time, aware UTC."""

@@ -1,0 +1,75 @@
+"""Which commands there are where: the local shell of a server, and the products' remote endpoints."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from s2slib.lab import rbac
+from s2slib.lab.cmdlets import (
+    exchange_organization,
+    exchange_partner,
+    exchange_recipients,
+    exchange_servers,
+    lync_certificates,
+    lync_oauth,
+    lync_policies,
+    lync_tests,
+    lync_topology,
+    windows_items,
+    windows_programs,
+    windows_services,
+    windows_web,
+)
+from s2slib.lab.estate import Estate, Server
+from s2slib.lab.powershell.registry import CmdletSpec, Registry
+from s2slib.lab.session import LabSession
+
+MODULE_FOLDERS = {
+    "2013": "Microsoft Lync Server 2013\\Modules\\Lync",
+    "2015": "Skype for Business Server 2015\\Modules\\SkypeForBusiness",
+    "2019": "Skype for Business Server 2019\\Modules\\SkypeForBusiness",
+    "SE": "Skype for Business Server 2019\\Modules\\SkypeForBusiness",  # UNCONFIRMED
+}
+
+
+def local_registry(estate: Estate, server: Server) -> Registry:
+    """The commands of a server's own PowerShell: Windows, and Lync's module on a front end. Exchange's are not there."""
+    registry = Registry()
+    for spec in (*windows_services.specs(), *windows_web.specs(), *windows_items.specs()):
+        registry.add(spec)
+    for program in windows_programs.specs():
+        registry.add(program)
+    if server.has_role("FrontEnd"):
+        product = estate.lync_product
+        folder = MODULE_FOLDERS[product]
+        module = folder.rsplit("\\", 1)[-1]
+        version = lync_topology.VERSIONS[product][0]
+        path = f"C:\\Program Files\\Common Files\\{folder}\\{module}.psd1"
+        registry.declare_module(module, version=version, path=path)
+        local = (*lync_certificates.specs(), *lync_topology.local_specs(product), *lync_tests.local_specs())
+        for cmdlet in (*_lync(), *local):
+            registry.add(replace(cmdlet, module=module))
+    return registry
+
+
+def endpoint_registry(estate: Estate, session: LabSession, configuration: str) -> Registry:
+    """The commands that an account's roles show it in a product's endpoint."""
+    registry = Registry()
+    offered = _exchange(estate.exchange_product) if configuration == rbac.EXCHANGE else _lync()
+    for spec in offered:
+        if rbac.sees(session, configuration, spec):
+            registry.add(spec)
+    return registry
+
+
+def _lync() -> list[CmdletSpec]:
+    return [*lync_oauth.specs(), *lync_topology.specs(), *lync_policies.specs()]
+
+
+def _exchange(product: str) -> list[CmdletSpec]:
+    return [
+        *exchange_organization.specs(),
+        *exchange_partner.specs(),
+        *exchange_recipients.specs(),
+        *exchange_servers.specs(product),
+    ]

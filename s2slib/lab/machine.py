@@ -1,0 +1,122 @@
+"""A server of the estate as the PowerShell evaluator sees it: its commands, files, environment, clock and endpoints."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime
+
+from s2slib.lab.cmdlets.base import server_time
+from s2slib.lab.cmdlets.catalogue import local_registry
+from s2slib.lab.endpoint import LabEndpoint, open_endpoint
+from s2slib.lab.estate import Estate, Server
+from s2slib.lab.files import INSTALL_PATH
+from s2slib.lab.paths import Paths
+from s2slib.lab.session import LabSession
+from s2slib.lab.winrm.launching import Launch
+
+__all__ = ["LabMachine", "LabSession"]
+
+LONGEST_REAL_WAIT_S = 0.002  # a wait costs lab time, not real time; a loop that polls must still not spin
+
+
+class LabMachine:
+    """Implements the evaluator's Machine for one server. One object serves every session; it holds no state of its own."""
+
+    powershell_version = "5.1.14393.4530"
+
+    def __init__(self, estate: Estate, server: Server) -> None:
+        self.estate = estate
+        self.server = server
+        self.name = server.name
+        self.fqdn = server.fqdn
+        self.registry = local_registry(estate, server)
+        self._paths = Paths(server)
+
+    @property
+    def language_mode(self) -> str:
+        """FullLanguage, or ConstrainedLanguage where AppLocker or WDAC is in force."""
+        return self.server.language_mode
+
+    @language_mode.setter
+    def language_mode(self, mode: str) -> None:
+        self.server.language_mode = mode
+
+    def environment(self, session: LabSession) -> dict[str, str]:
+        """The environment variables of a process of that session."""
+        found = {
+            "ALLUSERSPROFILE": "C:\\ProgramData",
+            "CommonProgramFiles": "C:\\Program Files\\Common Files",
+            "COMPUTERNAME": self.name.upper(),
+            "ComSpec": "C:\\Windows\\system32\\cmd.exe",
+            "NUMBER_OF_PROCESSORS": "4",
+            "OS": "Windows_NT",
+            "Path": "C:\\Windows\\system32;C:\\Windows;C:\\Windows\\System32\\WindowsPowerShell\\v1.0\\",
+            "PROCESSOR_ARCHITECTURE": "AMD64",
+            "ProgramData": "C:\\ProgramData",
+            "ProgramFiles": "C:\\Program Files",
+            "SystemDrive": "C:",
+            "SystemRoot": "C:\\Windows",
+            "TEMP": f"C:\\Users\\{session.account.name}\\AppData\\Local\\Temp",
+            "TMP": f"C:\\Users\\{session.account.name}\\AppData\\Local\\Temp",
+            "USERDNSDOMAIN": self.estate.domain.upper(),
+            "USERDOMAIN": self.estate.netbios,
+            "USERNAME": session.account.name,
+            "USERPROFILE": f"C:\\Users\\{session.account.name}",
+            "windir": "C:\\Windows",
+        }
+        if self.server.is_exchange:
+            found["ExchangeInstallPath"] = INSTALL_PATH
+        return found
+
+    def read_file(self, path: str) -> str | None:
+        """The text of a file, or None; Windows paths, case aside."""
+        with self.estate.reading():
+            return self._paths.read(path)
+
+    def exists(self, path: str) -> bool:
+        """Whether a file, folder, registry key or certificate exists."""
+        with self.estate.reading():
+            return self._paths.exists(path)
+
+    def now(self) -> datetime:
+        """The time by this server's clock, aware UTC."""
+        with self.estate.reading():
+            return server_time(self.estate, self.server)
+
+    def sleep(self, seconds: float, stopping: threading.Event) -> bool:
+        """Let lab time pass instead of real time; always True: the wait is over."""
+        stopping.wait(min(seconds, LONGEST_REAL_WAIT_S))
+        if not stopping.is_set():
+            self.estate.clock.advance(seconds)
+        return True
+
+    def session_of(self, launch: Launch) -> LabSession:
+        """The token of the process that a WinRM client starts: a network logon, delegated when the password came along.
+
+        KeyError for an account that the estate does not have.
+        """
+        logon = launch.logon
+        account = self.estate.accounts[logon.user.lower()]
+        return LabSession(account, logon.method, delegated=logon.password is not None)
+
+    def open_endpoint(
+        self,
+        session: LabSession,
+        *,
+        uri: str | None,
+        computer: str | None,
+        configuration: str,
+        authentication: str,
+        credential: tuple[str, str] | None,
+    ) -> LabEndpoint:
+        """The far side of an inner remote session, see `endpoint.open_endpoint`. Raises EndpointError."""
+        return open_endpoint(
+            self,
+            session,
+            uri=uri,
+            computer=computer,
+            configuration=configuration,
+            authentication=authentication,
+            credential=credential,
+            machine_of=lambda server: LabMachine(self.estate, server),
+        )
