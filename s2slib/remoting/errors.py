@@ -7,7 +7,8 @@
     │   ├── Unreachable            no connection
     │   │   ├── NameNotResolved
     │   │   ├── ConnectionRefused
-    │   │   └── ConnectTimedOut
+    │   │   ├── ConnectTimedOut
+    │   │   └── ConnectionCut
     │   ├── TlsFailed              connected, no trusted channel
     │   │   ├── TlsUntrusted
     │   │   ├── TlsWrongName
@@ -15,10 +16,12 @@
     │   ├── ProxyFailed
     │   ├── PlaintextRefused       this would have sent a password or a command in the open
     │   ├── AuthenticationFailed   rejected; `offered` is what the server would have taken
-    │   │   └── AttemptWithheld    not tried: this account was rejected before in this run (lock-out)
+    │   │   └── LogonNotTried      no password was tried: no common scheme, no library, no ticket
+    │   │       └── AttemptWithheld   this account was rejected before in this run (lock-out)
     │   ├── AccessDenied           known, but not allowed to manage this server remotely
     │   ├── QuotaExceeded          too many shells or operations of this user on the server
     │   ├── ServiceUnavailable     something answers, but not the WinRM service (404, 503, a redirect, a login page)
+    │   ├── ServiceFault           the WinRM service said why it does not; `code` is its number
     │   ├── ShellGone              the server ended the shell or the process
     │   ├── ProtocolBroken         an answer that no WinRM service gives, or damaged on its way
     │   ├── Stalled                no answer in time, before the command was sent
@@ -83,6 +86,10 @@ class ConnectTimedOut(Unreachable):
     """No answer to the attempt to connect."""
 
 
+class ConnectionCut(Unreachable):
+    """The connection ended before the answer did."""
+
+
 class TlsFailed(NotSent):
     """Connected, but no TLS channel."""
 
@@ -116,7 +123,11 @@ class AuthenticationFailed(NotSent):
         super().__init__(server, seen + named, next_step)
 
 
-class AttemptWithheld(AuthenticationFailed):
+class LogonNotTried(AuthenticationFailed):
+    """The logon did not get as far as a password."""
+
+
+class AttemptWithheld(LogonNotTried):
     """Not tried again: the account was rejected before in this run, and another try could lock it out."""
 
 
@@ -134,6 +145,14 @@ class QuotaExceeded(NotSent):
 
 class ServiceUnavailable(NotSent):
     """Something answers at the address, but no WinRM service does."""
+
+
+class ServiceFault(NotSent):
+    """A SOAP fault of the WinRM service; `code` is its number, if it gave one."""
+
+    def __init__(self, server: str, seen: str, next_step: str, code: int | None) -> None:
+        self.code = code
+        super().__init__(server, seen, next_step)
 
 
 class ShellGone(NotSent):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 
-from s2slib.remoting.errors import AttemptWithheld, AuthenticationFailed, Stalled
+from s2slib.remoting.errors import AttemptWithheld, AuthenticationFailed, LogonNotTried, Stalled
 
 
 class AttemptLedger:
@@ -42,7 +42,7 @@ class AttemptLedger:
         if alone and not lock.acquire(timeout=timeout_s):
             raise Stalled(
                 server,
-                f"another logon of account {user} has had no result for {timeout_s:.0f} s, and only one is made at a time",
+                f"another logon of account {user} had no result in {timeout_s:.0f} s; only one is made at a time",
                 "look at the server that the other logon waits for",
             )
         try:
@@ -54,6 +54,8 @@ class AttemptLedger:
                 )
             try:
                 yield
+            except LogonNotTried:
+                raise
             except AuthenticationFailed:
                 self._settle(key, "rejected")
                 raise

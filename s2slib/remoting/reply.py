@@ -35,8 +35,8 @@ class Reply:
 
     `state`: `completed` (errors may have been reported all the same), `failed` (a terminating error), `timed_out`
     (stopped on the server at its deadline), `refused` (the server's side would not start it). `output` is in the order
-    it was put out; what came before a failure is kept. `stray_text` is what reached the process's standard output besides:
-    Write-Host, warnings of inner sessions. `truncated` says that output was cut at its size limit.
+    it was put out; what came before a failure is kept. `stray_text` is what reached the process's standard output
+    besides: Write-Host, warnings of inner sessions. `truncated` says that output was cut at its size limit.
     """
 
     server: str
