@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import http.client
 import os
 import socket
 import stat
@@ -12,6 +14,7 @@ from typing import BinaryIO
 
 import pytest
 import requests
+import spnego
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from spnego.exceptions import InvalidTokenError
@@ -133,6 +136,58 @@ def test_a_sealed_body_without_its_context_is_a_400(host: Host) -> None:
     content_type, _ = framing.encode(framing.SPNEGO, [framing.Part(0, b"", b"")])
     reply = post(host, data=b"sealed", auth=("kenmyer", PASSWORD), headers={"Content-Type": content_type})
     assert (reply.status_code, reply.content) == (400, b"")
+
+
+class Wire:
+    """One connection and an NTLM client on it, step by step."""
+
+    def __init__(self, host: Host) -> None:
+        self.connection = http.client.HTTPConnection("127.0.0.1", host.http, timeout=5)
+        self.restart()
+
+    def restart(self) -> None:
+        self.ntlm = spnego.client("kenmyer", PASSWORD, protocol="ntlm")
+
+    def step(self, token: bytes | None) -> tuple[int, bytes | None]:
+        sent = base64.b64encode(self.ntlm.step(token) or b"").decode()
+        self.connection.request("POST", "/wsman", headers={"Authorization": f"Negotiate {sent}", "Content-Length": "0"})
+        reply = self.connection.getresponse()
+        reply.read()
+        answer = (reply.getheader("WWW-Authenticate") or "").removeprefix("Negotiate ")
+        return reply.status, base64.b64decode(answer) if "," not in answer else None
+
+    def log_on(self) -> int:
+        _, challenge = self.step(None)
+        return self.step(challenge)[0]
+
+    def seal(self, plain: bytes, *, claims: int) -> tuple[int, str]:
+        header, data, _ = self.ntlm.wrap_winrm(plain)
+        content_type, body = framing.encode(framing.SPNEGO, [framing.Part(claims, header, data)])
+        self.connection.request("POST", "/wsman", body, {"Content-Type": content_type})
+        reply = self.connection.getresponse()
+        reply.read()
+        return reply.status, reply.getheader("Content-Type") or ""
+
+
+def test_a_logon_can_start_over_on_its_connection(host: Host) -> None:
+    wire = Wire(host)
+    assert wire.step(None)[0] == 401
+    wire.restart()
+    assert wire.log_on() == 200
+    wire.restart()
+    assert wire.log_on() == 200
+
+
+def test_a_connection_stays_logged_on_until_a_sealed_message_does_not_open(host: Host) -> None:
+    wire = Wire(host)
+    wire.log_on()
+    plain = IDENTIFY.encode()
+    for _ in range(2):
+        status, content_type = wire.seal(plain, claims=len(plain))
+        assert status == 200
+        assert content_type.startswith("multipart/encrypted;")
+    assert wire.seal(plain, claims=len(plain) + 1) == (400, "")
+    assert wire.seal(plain, claims=len(plain))[0] == 401
 
 
 @pytest.mark.parametrize(
