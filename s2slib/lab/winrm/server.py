@@ -11,6 +11,7 @@ import threading
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from spnego.channel_bindings import GssChannelBindings
 
@@ -221,7 +222,7 @@ class _Connection(BaseHTTPRequestHandler):
         body = self._read_body()
         if isinstance(body, _Reply):
             return body
-        path = self.path.split("?", 1)[0].rstrip("/").lower()
+        path = urlsplit(self.path).path.rstrip("/").lower()  # a proxy may send the whole URL
         if path not in ("/wsman", "/wsman-anon/identify"):
             return _Reply(404)
         if path == "/wsman-anon/identify" or self.headers.get("WSMANIDENTIFY", "").lower() == "unauthenticated":

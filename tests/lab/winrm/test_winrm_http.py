@@ -91,6 +91,16 @@ def test_a_request_without_a_length_is_refused(host: Host) -> None:
     assert raw(host, b"POST /wsman HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n").startswith(b"HTTP/1.1 400 ")
 
 
+def test_the_whole_url_is_taken_for_its_path(host: Host) -> None:
+    head = b"Host: x\r\nWSMANIDENTIFY: unauthenticated\r\n"
+    body = IDENTIFY.encode()
+    request = b"POST http://atl-cs-001:5985/wsman?PSVersion=5.1 HTTP/1.1\r\n%sContent-Length: %d\r\n\r\n" % (
+        head,
+        len(body),
+    )
+    assert raw(host, request + body).startswith(b"HTTP/1.1 200 ")
+
+
 def test_a_refusal_keeps_the_connection(host: Host) -> None:
     once = b"POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab"
     large = b"POST /wsman HTTP/1.1\r\nHost: x\r\nContent-Length: 700000\r\n\r\n" + b"x" * 700_000
