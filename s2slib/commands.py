@@ -18,7 +18,8 @@ from rich.console import Console
 from rich.table import Table
 
 from s2slib import workspace
-from s2slib.deployment import DeploymentError, load
+from s2slib.deployment import Deployment, load
+from s2slib.deployment.reach import LAB
 from s2slib.records.redaction import Redactor
 from s2slib.records.run_record import EXIT_CODES, Outcome, RunRecord
 
@@ -39,17 +40,24 @@ def execute(params: Path, mode: str, as_json: bool) -> int:
     """Run the notebooks of a mode against a deployment; the exit code of the run's outcome."""
     deployment = load(params)
     places = workspace.find()
-    if params.resolve().parent != places.params.resolve():
-        raise DeploymentError([], f"{params}: a params file lies in the workspace's params folder ({places.params})")
     folder = places.new_run(deployment.deployment)
     names = {"check": (*PHASE_NOTEBOOKS,), "verify": ()}.get(mode, PHASE_NOTEBOOKS)
     sequence = [*names, VERIFY_NOTEBOOK, RECORD_NOTEBOOK] if mode != "check" else [*names, RECORD_NOTEBOOK]
     report = Reporter(as_json)
     report.begin(deployment.deployment, mode, folder)
-    parameters = {"deployment": deployment.deployment, "mode": mode, "run_folder": folder.name}
+    parameters = {**_parameters(deployment), "mode": mode, "run_folder": folder.name}
     failure = _run(sequence, places.notebooks, folder, parameters, report, stop_on_error=mode != "check")
     record = RunRecord.load(folder)
     return report.end(record, folder, failure)
+
+
+def _parameters(deployment: Deployment) -> dict[str, Any]:
+    """The declaration as the notebooks' parameters, so that a params file may lie anywhere."""
+    parameters: dict[str, Any] = deployment.parameters()
+    ca_file = deployment.network.ca_file
+    if ca_file and ca_file != LAB:
+        parameters["network"]["ca_file"] = str((deployment.folder / ca_file).resolve())
+    return parameters
 
 
 def _run(

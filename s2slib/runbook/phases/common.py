@@ -17,19 +17,35 @@ from s2slib.trust.judgement import Judgement
 
 
 def unknown_findings(phase: str, facts: Facts, keys: Iterable[str]) -> list[Finding]:
-    """One finding for every key that could not be read: it blocks the writes that rest on it (P4)."""
-    return [
-        Finding(
-            f"{phase}.unknown",
-            "unknown",
-            phase,
-            f"{key} could not be read",
-            seen=reason,
-            expected="an answer, whatever it says",
-            remedy="put right what kept the server from answering, then run the notebook again; nothing was assumed",
+    """A finding for every reason why facts could not be read: it blocks the writes that rest on them (P4).
+
+    A server that does not answer gives one finding that lists what is missing, not one for each fact.
+    """
+    by_reason: dict[str, list[str]] = {}
+    for key, reason in facts.unknowns(keys).items():
+        by_reason.setdefault(reason, []).append(key)
+    findings = []
+    for reason, missing in by_reason.items():
+        seen, _, step = reason.partition(". Next: ")
+        server = missing[0].split("/")[1] if missing[0].startswith("server/") else ""
+        findings.append(
+            Finding(
+                f"{phase}.unknown",
+                "unknown",
+                phase,
+                f"Not known: {', '.join(_short(key) for key in missing)}",
+                seen=seen,
+                expected="an answer, whatever it says; nothing was assumed",
+                remedy=step or "put right what kept the server from answering, then run this again",
+                server=server,
+            )
         )
-        for key, reason in facts.unknowns(keys).items()
-    ]
+    return findings
+
+
+def _short(key: str) -> str:
+    parts = key.split("/")
+    return f"{parts[2]} of {parts[1].split('.')[0]}" if parts[0] == "server" and len(parts) > 2 else key
 
 
 def ucs_gate(d: Scope, facts: Facts, phase: str) -> list[Finding]:

@@ -1,0 +1,76 @@
+"""Views: text from servers is data, whatever it holds; HTML and text say the same."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s2slib.notebook.render import Fold, Lines, Table, View
+from s2slib.notebook.views import findings_view
+from s2slib.runbook.finding import Finding
+
+HOSTILE = "<script>alert(1)</script>\x1b[2J‮<img src=x onerror=1>' style='x"
+ALLOWED_TAGS = {"div", "span", "table", "thead", "tbody", "tr", "th", "td", "pre", "br", "details", "summary"}
+
+
+class Inspect(HTMLParser):
+    """Collects what is active in a piece of HTML."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.wrong: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        names = {name for name, _ in attrs}
+        if tag not in ALLOWED_TAGS or names - {"style"}:
+            self.wrong.append(f"<{tag} {names}>")
+
+
+def active(markup: str) -> list[str]:
+    """Tags and attributes that have no place in a view."""
+    parser = Inspect()
+    parser.feed(markup)
+    return parser.wrong
+
+
+def view(text: str) -> View:
+    """One text in every place that a view has."""
+    table = Table(("a", text), ((text, text),), 1)
+    return View(text, text, (text, table, Lines((text,)), Fold(text, (table, text))))
+
+
+@given(st.text(max_size=60))
+def test_no_text_becomes_markup(text: str) -> None:
+    assert active(view(text)._repr_html_()) == []
+
+
+def test_hostile_text_is_shown_and_not_obeyed() -> None:
+    shown = view(HOSTILE)
+    assert active(shown._repr_html_()) == []
+    assert "\x1b" not in repr(shown)
+    assert "‮" not in repr(shown)
+    assert "<script>" not in shown._repr_html_()
+    assert "script" in repr(shown)
+
+
+def test_a_long_value_is_cut_and_the_cut_is_marked() -> None:
+    text = repr(View("x", "", ("a" * 5000,)))
+    assert len(text) < 1000
+    assert not text.rstrip().endswith("aaaa")
+
+
+@pytest.mark.parametrize("form", [repr, View._repr_html_])
+def test_both_forms_name_what_is_wrong_and_what_to_do(form: object) -> None:
+    finding = Finding(
+        "x.y", "blocker", "preflight", "The realm", "a.example", "b.example", "set it", "fe1.litwareinc.com"
+    )
+    text = form(findings_view("Preflight", [finding]))  # type: ignore[operator]
+    assert all(part in text for part in ("blocker", "fe1", "The realm", "a.example", "b.example", "set it"))
+
+
+def test_what_is_in_order_is_folded_away_and_counted() -> None:
+    fine = [Finding("x", "ok", "preflight", f"check {number}") for number in range(3)]
+    assert "3 in order" in repr(findings_view("Preflight", fine))
