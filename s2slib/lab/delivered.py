@@ -29,10 +29,15 @@ def seed_directory(estate: Estate, *, accepted_domains: Sequence[str], auth_thum
         },
     )
     for number, domain in enumerate(accepted_domains):
-        row = {"Name": domain, "DomainName": domain, "DomainType": "Authoritative", "Default": number == 0}
-        estate.directory.seed(f"AcceptedDomain/{domain}", row)
+        add_accepted_domain(estate, domain, default=number == 0)
     for server in estate.exchange_servers():
         estate.directory.seed(f"ExchangeServer/{server.name.upper()}", _exchange_server(estate, server))
+
+
+def add_accepted_domain(estate: Estate, domain: str, *, name: str = "", default: bool = False) -> None:
+    """An authoritative accepted domain; its name is the domain unless said."""
+    row = {"Name": name or domain, "DomainName": domain, "DomainType": "Authoritative", "Default": default}
+    estate.directory.seed(f"AcceptedDomain/{name or domain}", row)
 
 
 def _exchange_server(estate: Estate, server: Server) -> dict[str, object]:

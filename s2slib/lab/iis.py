@@ -42,7 +42,7 @@ def pools_of(server: Server) -> tuple[str, ...]:
 def deliver(estate: Estate, server: Server) -> None:
     """Give a server its running IIS without a transition: it was delivered that way."""
     server.iis = Iis(dict.fromkeys(SERVICES, "Running"), dict.fromkeys(pools_of(server), "Started"))
-    _spawn(estate, server, server.iis)
+    spawn(estate, server)
 
 
 def stop(estate: Estate, server: Server) -> None:
@@ -66,7 +66,7 @@ def start_workers(estate: Estate, server: Server) -> None:
     """Start a worker for every started pool that has none; each loads what its domain controller says now."""
     iis = _iis(server)
     missing = [pool for pool, state in iis.pools.items() if state == "Started" and pool not in iis.workers]
-    _spawn(estate, server, iis)
+    spawn(estate, server)
     for pool in missing:
         worker = iis.workers[pool]
         estate.record("service", f"worker@{server.fqdn}:{pool}", None, {"pid": worker.pid, "started": worker.started})
@@ -121,7 +121,9 @@ def _set(estate: Estate, server: Server, iis: Iis, name: str, state: str) -> Non
         estate.record("service", f"service@{server.fqdn}:{name}", before, state)
 
 
-def _spawn(estate: Estate, server: Server, iis: Iis) -> None:
+def spawn(estate: Estate, server: Server) -> None:
+    """Give every started pool without a worker one, without a transition; it loads what the directory says now."""
+    iis = _iis(server)
     dc = server.domain_controller
     applications = tuple(estate.directory.list("PartnerApplication", dc=dc))
     config = estate.directory.read("AuthConfig/Auth Configuration", dc=dc) or {}
