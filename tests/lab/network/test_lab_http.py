@@ -6,6 +6,7 @@ import io
 import socket
 import ssl
 from collections.abc import Iterator
+from contextlib import closing, suppress
 
 import pytest
 from lab_world import World
@@ -13,6 +14,7 @@ from lab_world import World
 from s2slib.lab.http1 import ProtocolError, RequestLine, body_length, read_body, read_head
 from s2slib.lab.network import WebFailure
 from s2slib.lab.pki import Authority, client_context
+from s2slib.lab.site import Reply, Request, Site
 
 NAME = "atl-fe-001.litwareinc.com"
 
@@ -138,6 +140,46 @@ def test_a_direct_connection_to_a_stopped_site_ends_without_tls(world: World) ->
     trusted = client_context([world.estate.authority.certificate_pem])
     with socket.create_connection(address, timeout=5) as plain, pytest.raises(OSError, match=r"EOF|reset|[Bb]roken"):
         trusted.wrap_socket(plain, server_hostname=NAME)
+
+
+@pytest.mark.parametrize("when", ["before the request", "during the request"])
+def test_a_kept_connection_to_a_site_that_stops_ends_without_an_answer(when: str) -> None:
+    authority = Authority()
+    pair = authority.issue(NAME)
+    serving, asked = [True], []
+
+    def handler(request: Request) -> Reply:
+        asked.append(request.path)
+        serving[0] = when != "during the request" or len(asked) < 2
+        return Reply(200, b"served", "text/plain")
+
+    site = Site(handler, name="test", certificate=lambda: pair, is_serving=lambda: serving[0])
+    with closing(site), socket.create_connection(("127.0.0.1", site.port), timeout=5) as plain:
+        with client_context([authority.certificate_pem]).wrap_socket(plain, server_hostname=NAME) as tls:
+            assert reply_to(tls, b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\n") == "HTTP/1.1 200 OK"
+            serving[0] = when != "before the request"
+            tls.sendall(b"GET /2 HTTP/1.1\r\nHost: a\r\n\r\n")
+            with suppress(ConnectionError):
+                assert tls.recv(100) == b""
+    assert asked == (["/1"] if when == "before the request" else ["/1", "/2"])
+
+
+def test_a_handler_that_fails_is_an_internal_server_error_and_the_site_goes_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    authority = Authority()
+    pair = authority.issue(NAME)
+
+    def handler(request: Request) -> Reply:
+        raise KeyError(request.path)
+
+    site = Site(handler, name="test", certificate=lambda: pair, is_serving=lambda: True)
+    with closing(site), socket.create_connection(("127.0.0.1", site.port), timeout=5) as plain:
+        with client_context([authority.certificate_pem]).wrap_socket(plain, server_hostname=NAME) as tls:
+            for _ in range(2):
+                tls.sendall(b"GET /1 HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer secret\r\n\r\n")
+                assert b"500 Internal Server Error" in tls.recv(1000)
+    assert "secret" not in caplog.text
 
 
 def test_two_lengths_for_one_body_are_refused() -> None:

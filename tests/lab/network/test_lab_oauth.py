@@ -125,6 +125,15 @@ def test_a_lifetime_is_judged_with_five_minutes_of_skew(
     assert accepted or (isinstance(answer, Refused) and answer.category == "invalid_lifetime")
 
 
+def test_an_expired_assertion_around_a_valid_actor_token_is_refused(signer: KeyPair, worker: WorkerProcess) -> None:
+    old = mint_user_token(
+        actor(signer), issuer=ISSUER, audience=AUDIENCE, user=USER, at=NOW - timedelta(days=1), lifetime_s=60
+    )
+    refused = judge(old, worker)
+    assert isinstance(refused, Refused)
+    assert refused.category == "invalid_lifetime"
+
+
 def test_a_signature_by_another_key_is_refused_even_under_the_right_name(
     signer: KeyPair, worker: WorkerProcess
 ) -> None:

@@ -232,6 +232,13 @@ def test_a_front_end_clock_that_runs_ahead_makes_tokens_of_the_future(world: Wor
     assert "invalid_lifetime" in str(world.storage_test().error)
 
 
+@pytest.mark.parametrize("name", BOTH)
+def test_an_exchange_clock_that_runs_behind_sees_tokens_of_the_future(world: World, name: str) -> None:
+    world.configure()
+    world.server(name).clock_skew_s = -900
+    assert "invalid_lifetime" in str(world.storage_test().error)
+
+
 def test_the_dumpster_is_there_for_archived_users_only(world: World) -> None:
     world.configure()
     assert "ErrorFolderNotFound" in str(world.storage_test(folder="Dumpster").error)
