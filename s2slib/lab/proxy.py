@@ -121,6 +121,7 @@ class _Forwarder:
         url = urlsplit(line.target)
         if url.scheme != "http" or not url.hostname:
             raise ProtocolError(400, "an absolute http URL is expected")
+        _acknowledge(self._client)
         fresh = self._connect_to((url.hostname, url.port or 80))
         target = (url.path or "/") + (f"?{url.query}" if url.query else "")
         length = body_length(head)
@@ -214,6 +215,15 @@ class _Forwarder:
         return keeps
 
 
+def _acknowledge(client: socket.socket) -> None:
+    """Acknowledge what arrived now rather than some 40 ms later, where the system can.
+
+    urllib3 switches Nagle's algorithm on towards a proxy: the body of a request waits until its head is acknowledged.
+    """
+    if hasattr(socket, "TCP_QUICKACK"):
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
+
+
 def _connect(network: Network, host: str, port: int) -> socket.socket:
     try:
         upstream = socket.create_connection(network.address(host, port), timeout=CONNECT_S)
@@ -246,4 +256,6 @@ def _relay(client: socket.socket, upstream: socket.socket) -> None:
                 data = end.recv(BLOCK)
                 if not data:
                     return
+                if end is client:
+                    _acknowledge(client)
                 other[end].sendall(data)

@@ -85,15 +85,23 @@ def test_an_unmodified_client_reaches_a_production_url_with_verified_tls(session
     assert answer.json()["realm"] == "litwareinc.com"
 
 
-def test_a_kept_connection_serves_metadata_in_milliseconds(session: requests.Session) -> None:
-    url = "https://autodiscover.litwareinc.com/autodiscover/metadata/json/1"
-    session.get(url, timeout=5)
+@pytest.mark.parametrize(
+    ("method", "url"),
+    [
+        ("GET", "https://autodiscover.litwareinc.com/autodiscover/metadata/json/1"),
+        ("POST", "https://autodiscover.litwareinc.com/ews/exchange.asmx"),
+        ("POST", f"{TARGET}/wsman"),
+    ],
+)
+def test_a_kept_connection_serves_requests_in_milliseconds(
+    session: requests.Session, echo: Echo, method: str, url: str
+) -> None:
     took = []
     for _ in range(15):
         start = time.perf_counter()
-        session.get(url, timeout=5)
+        session.request(method, url, data=b"body" if method == "POST" else None, timeout=5)
         took.append(time.perf_counter() - start)
-    assert min(took) < 0.02
+    assert sorted(took)[5] < 0.03  # a delayed acknowledgement would make it 40 ms and more
 
 
 @pytest.mark.parametrize(
