@@ -11,6 +11,7 @@ import socket
 import struct
 import tempfile
 import threading
+import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,6 +97,7 @@ class UserFile:
         self._folder = Path(tempfile.mkdtemp(prefix="s2slib-"))  # for this user only, by mkdtemp's contract
         self._path = self._folder / "users"
         os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        self._remove = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)  # at exit, if not before
 
     @contextlib.contextmanager
     def naming(self, domain: str, user: str, password: str | None) -> Iterator[None]:
@@ -120,7 +122,7 @@ class UserFile:
 
     def close(self) -> None:
         """Remove the file."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._remove()
 
     @staticmethod
     def _line(domain: str, user: str, password: str | None) -> str:

@@ -193,7 +193,9 @@ class _Connection(BaseHTTPRequestHandler):
 
     def finish(self) -> None:
         self.server.closed(self.request)
-        super().finish()
+        with contextlib.suppress(OSError):  # what could not be sent any more
+            super().finish()
+        self.rfile.close()
         self.request.close()  # the listener only knows the socket below TLS
 
     def handle_one_request(self) -> None:
