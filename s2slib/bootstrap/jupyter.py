@@ -1,4 +1,4 @@
-"""JupyterLab as the runbooks want it: on the notebooks, asking nobody outside for news or updates."""
+"""JupyterLab as the runbooks want it: on the notebooks, asking nobody outside for news, updates or extensions."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def write_defaults(environment: Path) -> None:
 
 def command(root: Path) -> list[str]:
     """The interpreter's arguments that start JupyterLab on the checkout."""
-    arguments = ["-m", "jupyterlab", f"--ServerApp.root_dir={root}"]
+    arguments = ["-m", "jupyterlab", f"--ServerApp.root_dir={root}", "--LabApp.extension_manager=readonly"]
     if (root / FIRST_NOTEBOOK).is_file():
         arguments.append(f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK}")
     return arguments

@@ -131,7 +131,8 @@ def test_notebook_is_jupyterlab_on_the_checkout_at_the_first_notebook(run_py: St
     (run_py.root / "notebooks" / "00_start.ipynb").touch()
     run_py("notebook")
     (before, _, folder), (after, _, _) = run_py.handed
-    assert before[1:] == ["-m", "jupyterlab", f"--ServerApp.root_dir={run_py.root}", "--no-browser"]
+    assert before[1:4] == ["-m", "jupyterlab", f"--ServerApp.root_dir={run_py.root}"]
+    assert before[-1] == "--no-browser"
     assert after[-1] == "--LabApp.default_url=/lab/tree/notebooks/00_start.ipynb"
     assert folder == run_py.root
 
