@@ -30,6 +30,10 @@ class Deadline:
         """Seconds until then, never negative."""
         return max(0.0, self.at - self.clock())
 
+    def later(self, seconds: float) -> Deadline:
+        """This deadline with `seconds` more."""
+        return Deadline(self.at + seconds, self.clock)
+
     def passed(self) -> bool:
         """Whether it has come."""
         return self.clock() >= self.at
@@ -64,7 +68,7 @@ def bounded(call: Callable[[], T], deadline: Deadline, abort: Callable[[], None]
     if thread.is_alive():
         abort()
         thread.join(0.5)
-        if not done and not failed:
+        if not done:
             raise NoAnswerInTime
     if failed:
         raise failed[0]

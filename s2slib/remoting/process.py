@@ -82,6 +82,7 @@ class RemoteProcess:
         self._stderr = bytearray()
         self._inbox: list[dict[str, Any]] = []
         self._next_id = 1
+        self._again: set[int] = set()
         self.ready = Ready("", "", "", 0)
 
     @classmethod
@@ -131,6 +132,10 @@ class RemoteProcess:
             self._recover(broken, deadline)
         return self._answers([request["id"] for request in numbered], deadline)
 
+    def check_alive(self, deadline: Deadline) -> None:
+        """Make sure that the process still answers, before it is handed something. Raises Interrupted."""
+        self.ask([{"op": "ping"}], deadline)
+
     def stray_text(self) -> str:
         """What reached standard output and standard error besides answers since the last call; redacted."""
         pieces = [self._frames.stray_text(), readable(bytes(self._stderr))]
@@ -171,13 +176,18 @@ class RemoteProcess:
     def _answers(self, ids: list[int], deadline: Deadline) -> list[dict[str, Any]]:
         answers: dict[int, dict[str, Any]] = {}
         recoveries = 0
-        while len(answers) < len(ids):
+        while True:
+            settled = False
             for frame in self._inbox:
+                settled = settled or frame.get("id") in self._again
                 if "alive_s" not in frame and frame.get("id") in ids:
                     answers.setdefault(frame["id"], frame)
             self._inbox.clear()
             if len(answers) == len(ids):
-                break
+                return [answers[number] for number in ids]
+            if settled:  # requests are answered in their order: what is missing now will not come
+                seen = "the connection was lost, and the process does not know the command's answer"
+                raise Interrupted(errors.ConnectionCut(self._server, seen, "check the network"), sent=True)
             if deadline.passed():
                 raise Interrupted(
                     errors.Stalled(
@@ -194,13 +204,13 @@ class RemoteProcess:
                 if recoveries > _RECOVERIES or not broken.passing:
                     raise Interrupted(broken.error, sent=True) from broken
                 self._recover(broken, deadline)
-        return [answers[number] for number in ids]
 
     def _recover(self, broken: Broken, deadline: Deadline) -> None:
         """Ask for the last answer again: the one that was on its way when the connection was lost may be gone."""
         if not broken.passing or deadline.passed():
             raise Interrupted(broken.error, sent=True) from broken
         again = {"id": self._next_id, "op": "again"}
+        self._again.add(self._next_id)
         self._next_id += 1
         try:
             self._shell.send(request_line(again), deadline)

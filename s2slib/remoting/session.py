@@ -57,6 +57,8 @@ _STATES: dict[str, State] = {
     "timedout": "timed_out",
     "refused": "refused",
 }
+_IDLE_S = 5.0  # after this long the process is asked whether it is still there, before it is handed a command
+_PING_S = 20.0
 _MAX_AGE_S = 4 * 3600.0  # a server ends a shell after about eight hours, whatever it does
 
 
@@ -114,6 +116,7 @@ class Link:
         self._process: RemoteProcess | None = None
         self._runspaces: Runspaces | None = None
         self._started_at = 0.0
+        self._used_at = 0.0
         self._remember(target.secret)
         for endpoint in target.endpoints.values():
             self._remember(endpoint.credential.secret if endpoint.credential else None)
@@ -186,6 +189,8 @@ class Link:
         asked: list[int] = []
         try:
             process, runspaces = self._ensure(load)
+            if self._clock() - self._used_at > _IDLE_S:
+                process.check_alive(load.sooner(_PING_S))
             for number, command in enumerate(commands):
                 try:
                     runspace = runspaces.ready_for(command, load)
@@ -222,6 +227,7 @@ class Link:
             raise
         for number, answer in zip(asked, answers, strict=True):
             replies[number] = self._reply(commands[number], answer, runspaces)
+        self._used_at = self._clock()
         ordered = [replies[number] for number in range(len(commands))]
         stray = process.stray_text()
         if stray:
@@ -296,7 +302,7 @@ class Link:
                 self._connection = self._make_connection()
             self._process = RemoteProcess.start(self._connection, self.target.server, deadline, self._redact)
             self._runspaces = Runspaces(self._process, self.target, self._ledger)
-            self._started_at = self._clock()
+            self._started_at = self._used_at = self._clock()
         return self._process, self._runspaces
 
     def _discard(self) -> None:

@@ -38,6 +38,7 @@ SEND_LIMIT = 100_000
 
 _IDLE_DROP_S = 100.0  # HTTP.sys drops idle connections after about 120 s
 _SHELL_IDLE_S = 600
+_MARGIN_S = 2.0
 _REPEATS = 3
 _BACKOFF_S = 0.25
 _BUSY_S = 5.0
@@ -147,7 +148,8 @@ class Connection:
             self._wire = self._make_wire(self._target)
         wire = self._wire
         self._protocol.transport = cast(winrm.transport.Transport, wire)
-        limit = deadline.sooner(self._target.timeouts.connect_s + wait_s + 10)
+        # A little past the deadline, so that the server's own time-out arrives and the connection stays in step.
+        limit = deadline.later(_MARGIN_S).sooner(self._target.timeouts.connect_s + wait_s + 10)
         try:
             with self._logon(wire, deadline):
                 return bounded(lambda: self._protocol.send_message(message), limit, wire.abort)
