@@ -103,6 +103,8 @@ class LyncUser:
     pool: str
     user_services_policy: str | None = None  # None: the global one
     exchange_archiving_policy: str = "Uninitialized"
+    contacts_in_exchange: bool = False  # the unified contact store holds the contact list
+    contacts_rolled_back: datetime | None = None
 
 
 @dataclass

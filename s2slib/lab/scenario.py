@@ -10,7 +10,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Literal
 
-from s2slib.lab import iis
+from s2slib.lab import contacts, iis
 from s2slib.lab.clock import LabClock
 from s2slib.lab.delivered import seed_directory, seed_store
 from s2slib.lab.directory import Directory
@@ -91,6 +91,7 @@ def build_estate(
     for server in estate.servers.values():
         if iis.pools_of(server):
             iis.deliver(estate, server)
+    contacts.watch(estate)
     return estate
 
 

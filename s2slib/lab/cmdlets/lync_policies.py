@@ -59,6 +59,7 @@ def specs() -> list[CmdletSpec]:
             (needed, Parameter("ExchangeArchivingPolicy", "string", values=EXCHANGE_ARCHIVING)),
             should_process=True,
         ),
+        CmdletSpec("Invoke-CsUcsRollback", _roll_back, (needed, FORCE), should_process=True),
         CmdletSpec("Get-CsArchivingConfiguration", _get_archiving_configuration, reads),
         CmdletSpec(
             "Set-CsArchivingConfiguration",
@@ -175,6 +176,17 @@ def _set_user(call: Call) -> None:
             before = asdict(user)
             user.exchange_archiving_policy = text(call.parameters["ExchangeArchivingPolicy"])
             at.estate.record("configuration", f"lync_user:{user.sip_address}", before, asdict(user))
+
+
+def _roll_back(call: Call) -> None:
+    require(call, USER_ADMINS)
+    reach_store(call)
+    with reading(call) as at:
+        user = _user(at, call, text(call.parameters["Identity"]))
+    if user.contacts_in_exchange and call.should_process(user.name):
+        with changing(call) as at:
+            user.contacts_in_exchange, user.contacts_rolled_back = False, at.estate.now()
+            at.estate.record("configuration", f"lync_user:{user.sip_address}:contacts", "Exchange", "Lync")
 
 
 def _user(at: Place, call: Call, name: str) -> LyncUser:
