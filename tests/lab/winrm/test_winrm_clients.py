@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 from pypsrp.shell import Process as RemoteProcess
@@ -48,20 +48,20 @@ def wait_for_stop(stdin: BinaryIO, stdout: Writer, stderr: Writer, stop: threadi
     return 1
 
 
-def protocol_of(host: Host, **options: object) -> Protocol:
+def protocol_of(host: Host, **options: Any) -> Protocol:
     return Protocol(
         endpoint=f"http://127.0.0.1:{host.http}/wsman",
         transport="ntlm",
         username="LITWAREINC\\kenmyer",
         password=PASSWORD,
         proxy=None,
-        ca_trust_path=None,
+        ca_trust_path=str(host.ca_file),
         **options,
     )
 
 
 @pytest.mark.parametrize(("transport", "tls", "options"), WAYS)
-def test_pywinrm_runs_a_command(start: Start, transport: str, tls: bool, options: dict[str, object]) -> None:
+def test_pywinrm_runs_a_command(start: Start, transport: str, tls: bool, options: dict[str, Any]) -> None:
     host = start(shout)
     reply = host.session(transport, tls=tls, **options).run_cmd("speak", ["up", "now"])
     assert (reply.std_out, reply.std_err, reply.status_code) == (b"one two\r\n", b"careful", 7)
@@ -72,7 +72,7 @@ def test_pywinrm_runs_a_command(start: Start, transport: str, tls: bool, options
 
 @pytest.mark.parametrize(("transport", "tls", "options"), WAYS)
 def test_large_messages_pass_in_both_directions(
-    start: Start, transport: str, tls: bool, options: dict[str, object]
+    start: Start, transport: str, tls: bool, options: dict[str, Any]
 ) -> None:
     blob = bytes(range(256)) * 1200
 
@@ -307,7 +307,7 @@ def test_pypsrp_runs_a_process(start: Start, auth: str, tls: bool) -> None:
     client.update_max_payload_size()
     assert client.max_envelope_size == 500 * 1024
     with WinRS(client, environment={"A": "1"}, idle_time_out=600) as shell:
-        assert (shell.owner, shell.idle_time_out) == ("LITWAREINC\\kenmyer", "PT600.000S")
+        assert [shell.owner, shell.idle_time_out] == ["LITWAREINC\\kenmyer", "PT600.000S"]
         process = RemoteProcess(shell, "count", ["-a", "b"])
         process.begin_invoke()
         process.send(b"\x01" * 40_000, end=True)

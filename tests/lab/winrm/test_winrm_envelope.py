@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import xml.etree.ElementTree as ET
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import pytest
 import xmltodict
@@ -17,13 +19,13 @@ from s2slib.lab.winrm.faults import WsManFault
 SOAP = f"{{{ns.SOAP}}}"
 
 
-def pywinrm_request(action: str, body: dict[str, object], **header: object) -> bytes:
+def pywinrm_request(action: str, body: Mapping[str, Any], **header: object) -> bytes:
     """An envelope as pywinrm builds it."""
     protocol = Protocol("http://127.0.0.1:5985/wsman", transport="ntlm", username="u", password="p")
     request = {"env:Envelope": protocol.build_wsman_header(action, ns.CMD_SHELL, shell_id="abc", message_id="1-2")}
     request["env:Envelope"]["env:Header"].update(header)
     request["env:Envelope"]["env:Body"] = body
-    return xmltodict.unparse(request).encode()
+    return str(xmltodict.unparse(request)).encode()
 
 
 def test_the_header_of_a_request_is_read() -> None:
@@ -108,10 +110,12 @@ def test_what_is_no_envelope_is_refused(data: bytes) -> None:
         (envelope.signal_body, {}),
     ],
 )
-def test_a_body_that_is_not_its_action_s_is_a_schema_fault(read: object, body: dict[str, object]) -> None:
+def test_a_body_that_is_not_its_action_s_is_a_schema_fault(
+    read: Callable[[envelope.Request], object], body: Mapping[str, Any]
+) -> None:
     request = envelope.parse(pywinrm_request("x/y", body))
     with pytest.raises(WsManFault) as caught:
-        read(request)  # type: ignore[operator]
+        read(request)
     assert caught.value.code == faults.SCHEMA_INVALID
 
 

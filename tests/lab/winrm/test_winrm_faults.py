@@ -62,11 +62,13 @@ def test_a_connection_cut_after_an_operation_leaves_it_done(host: Host, protocol
 
 
 @pytest.mark.parametrize("transport", ["ntlm", "credssp"])
-def test_a_receive_lost_on_the_way_is_had_again_with_the_same_message_id(host: Host, transport: str) -> None:
+def test_a_receive_lost_on_the_way_is_had_again_with_the_same_message_id(
+    host: Host, transport: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     protocol = host.session(transport).protocol
     shell = protocol.open_shell()
     command = protocol.run_command(shell, "x")
-    send, lost = protocol.send_message, []
+    send, lost = protocol.send_message, list[str]()
 
     def send_twice(message: str) -> bytes:
         if "windows/shell/Receive" in message and not lost:
@@ -77,7 +79,7 @@ def test_a_receive_lost_on_the_way_is_had_again_with_the_same_message_id(host: H
             protocol.transport.close_session()
         return send(message)
 
-    protocol.send_message = send_twice  # type: ignore[method-assign]
+    monkeypatch.setattr(protocol, "send_message", send_twice)
     assert protocol.get_command_output(shell, command) == (b"said", b"", 0)
     assert lost
 
@@ -96,9 +98,11 @@ def test_a_reply_that_pauses_half_way_arrives_whole(host: Host, protocol: Protoc
     assert time.monotonic() - begun >= 0.3
 
 
-def test_a_late_reply_runs_into_the_client_s_timeout(host: Host, protocol: Protocol) -> None:
+def test_a_late_reply_runs_into_the_client_s_timeout(
+    host: Host, protocol: Protocol, monkeypatch: pytest.MonkeyPatch
+) -> None:
     host.settings.faults.append(Fault("Create", "delay", "after", delay_s=0.6))
-    protocol.transport.read_timeout_sec = 0.3
+    monkeypatch.setattr(protocol.transport, "read_timeout_sec", 0.3)
     with pytest.raises((ReadTimeout, NoConnection)):
         protocol.open_shell()
     assert host.server.shells.open_shells() == 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from winrm_box import Box
 
@@ -10,7 +12,7 @@ from s2slib.lab.winrm import Launch, LaunchError, Logon, launch_windows
 KENMYER = Logon("kenmyer", "LITWAREINC", "ntlm")
 
 
-def launch(line: str, **options: object) -> Launch:
+def launch(line: str, **options: Any) -> Launch:
     values: dict[str, object] = {
         "command_line": line,
         "logon": KENMYER,
@@ -21,10 +23,10 @@ def launch(line: str, **options: object) -> Launch:
         "working_directory": None,
         "shell_id": "A1B2C3D4-0000",
     }
-    return Launch(**{**values, **options})  # type: ignore[arg-type]
+    return Launch(**{**values, **options})
 
 
-def run(line: str, box: Box | None = None, **options: object) -> tuple[str, str, int]:
+def run(line: str, box: Box | None = None, **options: Any) -> tuple[str, str, int]:
     """Standard output, standard error, exit code."""
     process = launch_windows(launch(line, **options), machine=box or Box(), session_of=lambda what: what.logon.user)
     process.feed(b"", True)

@@ -86,7 +86,11 @@ def test_input_arrives_in_order_by_line_and_in_one_piece() -> None:
 
 
 def test_reading_waits_while_a_line_is_not_complete() -> None:
-    process = ThreadProcess(lambda stdin, o, e, stop: o(stdin.readline()) or 0)
+    def program(stdin: BinaryIO, stdout: Writer, stderr: Writer, stop: threading.Event) -> int:
+        stdout(stdin.readline())
+        return 0
+
+    process = ThreadProcess(program)
     process.feed(b"half", False)
     assert process.output(0.1, ENOUGH) == ([], None)
     process.feed(b" and half\n", False)

@@ -7,7 +7,7 @@ import threading
 import time
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass, field
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from xml.sax.saxutils import escape
 
 import pytest
@@ -130,13 +130,13 @@ class Desk:
         )
         return Answer(status, ET.fromstring(reply))
 
-    def create(self, more: str = "", **options: object) -> Answer:
+    def create(self, more: str = "", **options: Any) -> Answer:
         streams = "<r:InputStreams>stdin</r:InputStreams><r:OutputStreams>stdout stderr</r:OutputStreams>"
-        return self.ask(f"{ns.TRANSFER}/Create", f"<r:Shell>{streams}{more}</r:Shell>", **options)  # type: ignore[arg-type]
+        return self.ask(f"{ns.TRANSFER}/Create", f"<r:Shell>{streams}{more}</r:Shell>", **options)
 
-    def command(self, shell: str, line: str = "x", **options: object) -> Answer:
+    def command(self, shell: str, line: str = "x", **options: Any) -> Answer:
         body = f"<r:CommandLine><r:Command>{line}</r:Command></r:CommandLine>"
-        return self.ask(f"{ns.SHELL}/Command", body, shell=shell, **options)  # type: ignore[arg-type]
+        return self.ask(f"{ns.SHELL}/Command", body, shell=shell, **options)
 
     def send(self, shell: str, command: str, data: bytes, *, end: bool = False) -> Answer:
         stream = (
@@ -144,16 +144,16 @@ class Desk:
         )
         return self.ask(f"{ns.SHELL}/Send", f"<r:Send>{stream}</r:Send>", shell=shell)
 
-    def receive(self, shell: str, command: str, **options: object) -> Answer:
+    def receive(self, shell: str, command: str, **options: Any) -> Answer:
         body = f'<r:Receive><r:DesiredStream CommandId="{command}">stdout stderr</r:DesiredStream></r:Receive>'
-        return self.ask(f"{ns.SHELL}/Receive", body, shell=shell, **options)  # type: ignore[arg-type]
+        return self.ask(f"{ns.SHELL}/Receive", body, shell=shell, **options)
 
     def signal(self, shell: str, command: str, code: str = "terminate") -> Answer:
         body = f'<r:Signal CommandId="{command}"><r:Code>{ns.SIGNAL}/{code}</r:Code></r:Signal>'
         return self.ask(f"{ns.SHELL}/Signal", body, shell=shell)
 
-    def delete(self, shell: str, **options: object) -> Answer:
-        return self.ask(f"{ns.TRANSFER}/Delete", shell=shell, **options)  # type: ignore[arg-type]
+    def delete(self, shell: str, **options: Any) -> Answer:
+        return self.ask(f"{ns.TRANSFER}/Delete", shell=shell, **options)
 
 
 def test_a_created_shell_is_described() -> None:

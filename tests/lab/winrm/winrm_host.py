@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 import winrm
 from cryptography import x509
@@ -52,7 +53,7 @@ class Host:
         return self.server.settings
 
     def session(
-        self, transport: str = "ntlm", *, tls: bool = False, user: str = "LITWAREINC\\kenmyer", **options: object
+        self, transport: str = "ntlm", *, tls: bool = False, user: str = "LITWAREINC\\kenmyer", **options: Any
     ) -> winrm.Session:
         """An unmodified pywinrm session."""
         url = f"https://127.0.0.1:{self.https}/wsman" if tls else f"http://127.0.0.1:{self.http}/wsman"
