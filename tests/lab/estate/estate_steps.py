@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from estate_direct import Outcome, Shell, exchange, ocs, on
 
 from s2slib.lab.estate import Estate
@@ -62,5 +64,5 @@ def restart(estate: Estate, *servers: str) -> None:
         assert on(estate, server, "s2s-exchange").program("iisreset")[0] == 0
 
 
-def storage_test(estate: Estate, **more: object) -> Outcome:
+def storage_test(estate: Estate, **more: Any) -> Outcome:
     return on(estate, "atl-fe-001").run("Test-CsExStorageConnectivity", SipUri=SIP, DeleteItem=True, **more)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -62,7 +63,7 @@ def test_a_roll_needs_a_date_a_day_ahead_and_takes_effect_then(estate: Estate) -
     front_end = estate.server("atl-fe-001")
     pair = estate.authority.issue("atl-cs-001.litwareinc.com")
     front_end.certificates[pair.thumbprint] = pair
-    roll = {"Type": OAUTH, "Identity": "global", "Thumbprint": pair.thumbprint}
+    roll: dict[str, Any] = {"Type": OAUTH, "Identity": "global", "Thumbprint": pair.thumbprint}
     with pytest.raises(Ended, match="requires the EffectiveDate"):
         lync(estate).run("Set-CsCertificate", Roll=True, **roll)
     with pytest.raises(Ended, match="24 hours"):
