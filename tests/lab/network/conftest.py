@@ -10,6 +10,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from lab_world import World
 
+from s2slib.lab import pki
 from s2slib.lab.scenario import Scenario
 
 KEYS = 16  # more than any one test makes
@@ -23,16 +24,16 @@ def keys() -> list[rsa.RSAPrivateKey]:
 @pytest.fixture(autouse=True, scope="module")
 def _quick_keys(keys: list[rsa.RSAPrivateKey]) -> Iterator[None]:
     """2048 bit keys come from a stock in turn: an estate has eight and making them is most of its start."""
-    generate, turn, lock = rsa.generate_private_key, itertools.cycle(keys), threading.Lock()
+    generate, turn, lock = pki._new_key, itertools.cycle(keys), threading.Lock()
 
-    def take(*, public_exponent: int, key_size: int) -> rsa.RSAPrivateKey:
-        if key_size != 2048:
-            return generate(public_exponent=public_exponent, key_size=key_size)
+    def take(bits: int) -> rsa.RSAPrivateKey:
+        if bits != 2048:
+            return generate(bits)
         with lock:
             return next(turn)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("s2slib.lab.pki.rsa.generate_private_key", take)
+        patch.setattr(pki, "_new_key", take)
         yield
 
 
