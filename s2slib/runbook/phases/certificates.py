@@ -73,10 +73,30 @@ def _lync(d: Scope, facts: Facts) -> list[Finding]:
                 remedy=f"this phase assigns {candidate}",
             ),
             *_judged_lync(d, facts, candidate),
+            *_second_hop(d, candidate),
         ]
     if not isinstance(assigned, Known):
         return []
     return [*_judged_lync(d, facts, str(assigned.value["thumbprint"])), *_rolling(assigned.value)]
+
+
+def _second_hop(d: Scope, thumbprint: str) -> list[Finding]:
+    """Certificates are assigned in the front end's own shell, which has to reach the management store as the operator."""
+    if d.deployment.endpoint(d.lync_session_server).second_hop != "explicit":
+        return []
+    line = lync.set_certificate("OAuthTokenIssuer", thumbprint).render()
+    return [
+        Finding(
+            "certificates.lync.second_hop",
+            "blocker",
+            NAME,
+            "The certificate cannot be assigned over this connection",
+            seen="second_hop: explicit reaches OcsPowershell only, which has no certificate commands",
+            expected="second_hop credssp or delegation for the Lync side",
+            remedy=f"change lync.endpoint, or type this at the front end's console: {line}",
+            server=d.lync_session_server,
+        )
+    ]
 
 
 def _judged_lync(d: Scope, facts: Facts, thumbprint: str) -> list[Finding]:
