@@ -69,4 +69,3 @@ class Listener:
                 self._open.pop(handle, None)
             connection.close()
             handle.close()
-

@@ -103,12 +103,14 @@ class Network:
                 last = error
         raise last or NameNotResolved(host)
 
-    def is_serving(self, server: Server, port: int) -> bool:
-        """Whether `server` would take a connection on `port`."""
+    def life(self, server: Server, port: int) -> int | None:
+        """Which life of `server` (of its IIS, on web ports) would take a connection on `port`; None when nobody would."""
         with self.estate.lock:
             if not server.reachable:
-                return False
-            return port not in WEB_PORTS or (server.iis is not None and server.iis.running)
+                return None
+            if port not in WEB_PORTS:
+                return 0
+            return server.iis.generation if server.iis is not None and server.iis.running else None
 
     def cause_of(self, headers: Mapping[str, str]) -> Cause:
         """On whose behalf a request came: the command that made a server send it, else the clock."""
@@ -179,7 +181,7 @@ class Network:
             near = self._ports.get((server.fqdn.lower(), port))
         if not server.reachable:
             raise ConnectionRefusedByLab(f"{server.fqdn} does not answer", timed_out=True)
-        if near is None or not self.is_serving(server, port):
+        if near is None or self.life(server, port) is None:
             raise ConnectionRefusedByLab(f"{server.fqdn} refuses connections on port {port}", timed_out=False)
         return "127.0.0.1", near
 

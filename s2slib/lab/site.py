@@ -68,8 +68,9 @@ Handler = Callable[[Request], Reply]
 class Site:
     """Serves `handler` over TLS on a free loopback port until `close`.
 
-    `certificate` is asked at every handshake, `is_serving` at every connection and request: when it says no (IIS is
-    stopped), the connection ends without an answer, as a port that is no longer served.
+    `certificate` is asked at every handshake, `life` at every connection and request: a number that changes when the
+    server behind the site is restarted, None while it is stopped. A connection does not outlive the life it began in;
+    it ends without an answer, like one to a port that is not served.
     """
 
     def __init__(
@@ -78,12 +79,12 @@ class Site:
         *,
         name: str,
         certificate: Callable[[], KeyPair],
-        is_serving: Callable[[], bool],
+        life: Callable[[], int | None],
     ) -> None:
         self._handler = handler
         self._name = name
         self._certificate = certificate
-        self._is_serving = is_serving
+        self._life = life
         shown = certificate()
         self._context = (shown.thumbprint, server_context(shown))
         self._listener = Listener(self._serve, name=name)
@@ -100,21 +101,22 @@ class Site:
         return self._context[1]
 
     def _serve(self, connection: socket.socket) -> None:
-        if not self._is_serving():
+        life = self._life()
+        if life is None:
             return
         connection.settimeout(HANDSHAKE_S)
         with self._tls().wrap_socket(connection, server_side=True) as tls:
             tls.settimeout(IDLE_S)
             with tls.makefile("rb") as stream:
-                while self._answer_next(tls, stream):
+                while self._answer_next(tls, stream, life):
                     pass
 
-    def _answer_next(self, tls: ssl.SSLSocket, stream: BufferedReader) -> bool:
+    def _answer_next(self, tls: ssl.SSLSocket, stream: BufferedReader, life: int) -> bool:
         """Answer one request; whether the connection stays open for another."""
         bodiless = False
         try:
             head = read_head(stream)
-            if head is None or not self._is_serving():
+            if head is None or self._life() != life:
                 return False
             line = RequestLine.parse(head.start)
             bodiless = line.method == "HEAD"
@@ -124,7 +126,7 @@ class Site:
             reply = self._handle(_request(line, head, _body(head, stream)))
         except ProtocolError as error:
             reply, close = Reply(error.status, f"Bad Request: {error}".encode(), "text/plain"), True
-        if not self._is_serving():  # stopped while the request was under way
+        if self._life() != life:  # stopped while the request was under way
             return False
         fields = (*((("Content-Type", reply.content_type),) if reply.content_type else ()), *reply.headers)
         tls.sendall(response(reply.status, fields, reply.body, close=close, bodiless=bodiless))

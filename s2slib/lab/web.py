@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import partial
 
 from s2slib.lab import metadata
@@ -17,7 +16,8 @@ WEB_PORT = 443
 class WebSites:
     """The sites of all front ends and Exchange servers, from construction until `close`.
 
-    A site presents its server's `tls` certificate of the moment and serves while that server's IIS runs.
+    A site presents its server's `tls` certificate of the moment and serves while that server's IIS runs; a restart of
+    IIS ends its connections.
     """
 
     def __init__(self, estate: Estate, network: Network) -> None:
@@ -41,8 +41,8 @@ class WebSites:
             site.close()
 
     def _open(self, server: Server, port: int, handler: Handler) -> None:
-        is_serving: Callable[[], bool] = partial(self._network.is_serving, server, port)
-        site = Site(handler, name=f"{server.name}:{port}", certificate=lambda: server.tls, is_serving=is_serving)
+        life = partial(self._network.life, server, port)
+        site = Site(handler, name=f"{server.name}:{port}", certificate=lambda: server.tls, life=life)
         self._sites.append(site)
         self._network.register(server.fqdn, port, site.port)
 

@@ -143,21 +143,27 @@ def test_a_direct_connection_to_a_stopped_site_ends_without_tls(world: World) ->
 
 
 @pytest.mark.parametrize("when", ["before the request", "during the request"])
-def test_a_kept_connection_to_a_site_that_stops_ends_without_an_answer(when: str) -> None:
+@pytest.mark.parametrize("life", [None, 2], ids=["stopped", "restarted"])
+def test_a_kept_connection_ends_without_an_answer_when_the_server_is_stopped_or_restarted(
+    when: str, life: int | None
+) -> None:
     authority = Authority()
     pair = authority.issue(NAME)
-    serving, asked = [True], []
+    lives: list[int | None] = [1]
+    asked: list[str] = []
 
     def handler(request: Request) -> Reply:
         asked.append(request.path)
-        serving[0] = when != "during the request" or len(asked) < 2
+        if when == "during the request" and len(asked) == 2:
+            lives[0] = life
         return Reply(200, b"served", "text/plain")
 
-    site = Site(handler, name="test", certificate=lambda: pair, is_serving=lambda: serving[0])
+    site = Site(handler, name="test", certificate=lambda: pair, life=lambda: lives[0])
     with closing(site), socket.create_connection(("127.0.0.1", site.port), timeout=5) as plain:
         with client_context([authority.certificate_pem]).wrap_socket(plain, server_hostname=NAME) as tls:
             assert reply_to(tls, b"GET /1 HTTP/1.1\r\nHost: a\r\n\r\n") == "HTTP/1.1 200 OK"
-            serving[0] = when != "before the request"
+            if when == "before the request":
+                lives[0] = life
             tls.sendall(b"GET /2 HTTP/1.1\r\nHost: a\r\n\r\n")
             with suppress(ConnectionError):
                 assert tls.recv(100) == b""
@@ -173,7 +179,7 @@ def test_a_handler_that_fails_is_an_internal_server_error_and_the_site_goes_on(
     def handler(request: Request) -> Reply:
         raise KeyError(request.path)
 
-    site = Site(handler, name="test", certificate=lambda: pair, is_serving=lambda: True)
+    site = Site(handler, name="test", certificate=lambda: pair, life=lambda: 1)
     with closing(site), socket.create_connection(("127.0.0.1", site.port), timeout=5) as plain:
         with client_context([authority.certificate_pem]).wrap_socket(plain, server_hostname=NAME) as tls:
             for _ in range(2):

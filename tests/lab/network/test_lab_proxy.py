@@ -156,6 +156,19 @@ def test_a_kept_connection_ends_when_iis_stops(
         session.get(url, timeout=5)
 
 
+def test_a_kept_connection_does_not_outlive_a_restart_of_iis(world: World, tmp_path: Path) -> None:
+    url, ca = "https://atl-exchange-002.litwareinc.com/EWS/healthcheck.htm", tmp_path / "ca.pem"
+    ca.write_bytes(world.estate.authority.certificate_pem)
+    server = ForwardProxy(world.network)
+    proxies = {"https": f"http://127.0.0.1:{server.start()}"}
+    with closing(server), requests.Session() as session:
+        assert session.get(url, proxies=proxies, verify=str(ca), timeout=5).status_code == 200
+        world.restart("atl-exchange-002")
+        with pytest.raises(requests.exceptions.ConnectionError):
+            session.get(url, proxies=proxies, verify=str(ca), timeout=5)
+        assert session.get(url, proxies=proxies, verify=str(ca), timeout=5).status_code == 200
+
+
 def test_requests_of_one_connection_share_one_upstream_connection(session: requests.Session, echo: Echo) -> None:
     answers = [session.post(f"{TARGET}/wsman", data=b"%d" % n, timeout=5) for n in range(3)]
     assert [answer.headers["X-Connection"] for answer in answers] == ["1", "1", "1"]
