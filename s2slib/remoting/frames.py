@@ -82,7 +82,7 @@ class FrameReader:
         while True:
             at = self._pending.find(start)
             if at < 0:
-                self._let_go(max(0, len(self._pending) - len(start)))
+                self._let_go(len(self._pending) - self._begun(start))
                 return payloads
             self._let_go(at)
             end = self._pending.find(b">")
@@ -100,10 +100,13 @@ class FrameReader:
 
     def stray_text(self) -> str:
         """What was not a frame, taken out; the line ends after frames left out."""
-        self._let_go(len(self._pending) if b"<" not in self._pending else 0)
         text = self.stray.decode("utf-8", "backslashreplace")
         self.stray.clear()
         return "\n".join(line for line in text.splitlines() if line.strip())
+
+    def _begun(self, start: bytes) -> int:
+        """How many bytes at the end may be the beginning of a frame."""
+        return next((n for n in range(len(start) - 1, 0, -1) if self._pending.endswith(start[:n])), 0)
 
     def _let_go(self, count: int) -> None:
         room = MAX_STRAY - len(self.stray)

@@ -74,6 +74,10 @@ def check_value(value: object, what: str) -> None:
     elif isinstance(value, datetime):
         if value.utcoffset() is None:
             raise InvalidCommand(f"{what} is a date without a time zone")
+        try:
+            instant(value)
+        except OverflowError:
+            raise InvalidCommand(f"{what} is a date outside the years 1 to 9999") from None
     elif hasattr(value, "reveal"):
         raise InvalidCommand(f"{what} is a secret: name it with SecretRef and hand it over beside the command")
     else:
@@ -108,7 +112,7 @@ def rendered(value: Value) -> str:
 
 def instant(value: datetime) -> str:
     """An aware date in UTC as .NET's round-trip format writes it: seven decimals and Z."""
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{value.microsecond:06d}0Z"
+    return value.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "0Z"
 
 
 def value_to_json(value: Value) -> Any:
@@ -159,7 +163,7 @@ def _tagged_from_json(data: dict[str, object]) -> Value:
 
 def parse_instant(text: str) -> datetime:
     """The aware date of .NET's round-trip format, cut at microseconds; InvalidCommand for anything else."""
-    found = re.fullmatch(r"(\d{4,5}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,7}))?Z", text, re.ASCII)
+    found = re.fullmatch(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,7}))?Z", text, re.ASCII)
     if found is None:
         raise InvalidCommand("not a date in UTC")
     try:

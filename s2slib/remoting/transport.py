@@ -72,7 +72,6 @@ class Transport(winrm.transport.Transport):
             return self.session
         session = requests.Session()
         session.trust_env = False
-        session.max_redirects = 0
         session.headers.update(_HEADERS)
         session.auth = self._authentication(session)
         if self.proxy:
