@@ -57,7 +57,7 @@ def changes_view(title: str, changes: Iterable[Change], waits_for: Iterable[Chan
             Lines(tuple(step.render() for step in change.steps)),
         ]
         parts.append(Table(("", ""), _change_rows(change)))
-    return View(title, f"{len(changes)} changes", tuple(parts))
+    return View(title, counted(len(changes), "change"), tuple(parts))
 
 
 def _change_rows(change: Change) -> tuple[tuple[str, str], ...]:
@@ -77,7 +77,7 @@ def plan_view(plan: Plan) -> View:
     reasons = tuple((phase, reason) for phase, reason in plan.reasons if reason)
     parts: list[Part] = [Table(("#", "phase", "server", "change"), rows)]
     parts.append(Fold("phases with nothing to do", (Table(("phase", "why"), reasons),)))
-    return View(f"Plan {plan.hash[:12]}", f"{len(plan.changes)} changes", tuple(parts))
+    return View(f"Plan {plan.hash[:12]}", counted(len(plan.changes), "change"), tuple(parts))
 
 
 def result_view(result: PhaseResult) -> View:
@@ -114,3 +114,8 @@ def verification_view(found: Verification) -> View:
     rows = findings_view(title, found.findings)
     tests = f"Test-CsExStorageConnectivity passed {found.storage_passed} of {found.storage_tests}"
     return View(title, "ok" if found.proven else rows.state, (tests, *rows.parts))
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -58,7 +58,7 @@ def test_hostile_text_is_shown_and_not_obeyed() -> None:
 
 def test_a_long_value_is_cut_and_the_cut_is_marked() -> None:
     text = repr(View("x", "", ("a" * 5000,)))
-    assert len(text) < 1000
+    assert len(text) < 2_200
     assert not text.rstrip().endswith("aaaa")
 
 
