@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class Directory:
         self._estate.record("configuration", f"directory:{key}", before, after)
         for other in self.controllers:
             if other != dc:
-                self._estate.later(self.lag_s, self._arrival(other, key, after))
+                self._estate.later(self.lag_s, self._arrival(other, key, after, now))
 
     def seed(self, key: str, attributes: Mapping[str, Any]) -> None:
         """Put an object on every controller without a transition: the estate as it was delivered."""
@@ -86,14 +86,14 @@ class Directory:
         for dc in self.controllers:
             self._stores[dc].pop(_spelled(self._stores[dc], key), None)
 
-    def _arrival(self, dc: str, key: str, after: Attributes | None) -> Callable[[], None]:
+    def _arrival(self, dc: str, key: str, after: Attributes | None, written: datetime) -> Callable[[], None]:
         def arrive() -> None:
             if not self.replicating:
                 self._estate.later(max(self.lag_s, 1.0), arrive)
                 return
             before = self._stores[dc].get(key)
-            if _is_newer(before, after):
-                return
+            if before is not None and before["WhenChangedUTC"] > written:
+                return  # a later write of the same object was made there: it wins
             self._apply(dc, key, after)
             self._estate.record("configuration", f"directory@{dc}:{key}", before, after)
 
@@ -104,11 +104,6 @@ class Directory:
             self._stores[dc].pop(key, None)
         else:
             self._stores[dc][key] = dict(after)
-
-
-def _is_newer(held: Attributes | None, arriving: Attributes | None) -> bool:
-    """Whether the controller already has a later write of the same object."""
-    return bool(held and arriving and held["WhenChangedUTC"] > arriving["WhenChangedUTC"])
 
 
 def _spelled(store: Mapping[str, Attributes], key: str) -> str:
