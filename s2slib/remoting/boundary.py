@@ -41,6 +41,12 @@ _DENIED = (5, 2147942405)
 _NOT_A_NAME = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
 _NOT_IN_DATES = (9, 10)  # X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED
 _GATEWAY = (502, 504)
+_SCHEMES = {
+    "basic": {"basic"},
+    "credssp": {"credssp"},
+    "kerberos": {"negotiate", "kerberos"},
+    "ntlm": {"negotiate", "ntlm"},
+}
 
 
 class Broken(Exception):
@@ -229,10 +235,8 @@ class Boundary:
         return self.target.server
 
     def _rejected(self, error: Exception, offered: tuple[str, ...]) -> errors.AuthenticationFailed:
-        wanted = {"basic": ("basic",), "credssp": ("credssp",)}.get(
-            self.target.transport, ("negotiate", "ntlm", "kerberos")
-        )
-        if offered and self.target.transport != "certificate" and not {s.lower() for s in offered} & set(wanted):
+        wanted = _SCHEMES.get(self.target.transport)
+        if offered and wanted and not wanted & {scheme.lower() for scheme in offered}:
             return self._not_tried(f"the server does not offer what {self.target.transport} needs", offered)
         if isinstance(error, PermissionError):
             return self._not_tried("the server offers Negotiate but takes no NTLM", offered)
