@@ -66,20 +66,20 @@ class ExchangeMetadata:
     def __init__(self, estate: Estate, server: Server) -> None:
         self._estate = estate
         self._server = server
-        self._kept: dict[tuple[str, int], tuple[datetime, bytes]] = {}
+        self._kept: dict[str, tuple[WorkerProcess, datetime, bytes]] = {}
         self._lock = threading.Lock()
 
     def document(self, url: str, worker: WorkerProcess) -> bytes | None:
         """The document that `worker` serves at `url` now; None when there is no certificate to publish."""
         with self._estate.reading(), self._lock:
             now = self._estate.now()
-            kept = self._kept.get((url, worker.pid))
-            if kept is not None and now - kept[0] < REBUILT_AFTER:
-                return kept[1]
+            kept = self._kept.get(url)
+            if kept is not None and kept[0] is worker and now - kept[1] < REBUILT_AFTER:
+                return kept[2]
             built = exchange_document(self._estate, self._server, url)
-            self._kept = {key: value for key, value in self._kept.items() if key[1] == worker.pid}
+            self._kept = {key: value for key, value in self._kept.items() if key != url and value[0] is worker}
             if built is not None:
-                self._kept[url, worker.pid] = (now, built)
+                self._kept[url] = (worker, now, built)
             return built
 
 
