@@ -149,7 +149,8 @@ class Connection:
         wire = self._wire
         self._protocol.transport = cast(winrm.transport.Transport, wire)
         # A little past the deadline, so that the server's own time-out arrives and the connection stays in step.
-        limit = deadline.later(_MARGIN_S).sooner(self._target.timeouts.connect_s + wait_s + 10)
+        margin_s = min(_MARGIN_S, self._target.timeouts.grace_s)
+        limit = deadline.later(margin_s).sooner(self._target.timeouts.connect_s + wait_s + 10)
         try:
             with self._logon(wire, deadline):
                 return bounded(lambda: self._protocol.send_message(message), limit, wire.abort)

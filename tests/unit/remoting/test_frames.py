@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from s2slib.remoting.clixml import readable
@@ -31,6 +31,7 @@ def frame(payload: object, *, nonce: str = NONCE, length: int | None = None, dig
     return f"<{nonce} {len(raw) if length is None else length} {digest or found} ".encode() + raw + b">\r\n"
 
 
+@settings(max_examples=40)
 @given(st.lists(st.dictionaries(st.text("abc", min_size=1), st.integers()), max_size=5), st.data())
 def test_frames_are_found_however_the_bytes_are_cut(payloads: list[dict[str, int]], data: st.DataObject) -> None:
     stream = b"noise <0 1 2>\r\n".join([b"", *(frame(payload) for payload in payloads), b"end"])

@@ -67,7 +67,7 @@ def connection(port: int, *, proxy: str | None = None, transport: str = "ntlm") 
         user="D\\kenmyer",
         secret=Secret(),
         proxy=proxy,
-        timeouts=Timeouts(connect_s=1.0, operation_s=1),
+        timeouts=Timeouts(connect_s=1.0, operation_s=1, grace_s=0.1),
     )
     return Connection(target, ledger=AttemptLedger(), redact=str, sleep=lambda _: None)
 
