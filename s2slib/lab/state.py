@@ -56,7 +56,8 @@ class StateFile:
     def release(self) -> None:
         """Remove state and certificate and give the claim up."""
         for path in (self.path, self.ca_file):
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # gone already, or held open by a reader on Windows
+                path.unlink()
         self._lock.release()
         with suppress(OSError):
             Path(self._lock.lock_file).unlink()
