@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from s2slib.lab import rbac
 from s2slib.lab.cmdlets import (
+    exchange_audit,
     exchange_organization,
     exchange_partner,
     exchange_recipients,
@@ -68,6 +69,7 @@ def _lync() -> list[CmdletSpec]:
 
 def _exchange(product: str) -> list[CmdletSpec]:
     return [
+        *exchange_audit.specs(),
         *exchange_organization.specs(),
         *exchange_partner.specs(),
         *exchange_recipients.specs(),

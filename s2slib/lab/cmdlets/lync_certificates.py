@@ -54,6 +54,21 @@ def specs() -> list[CmdletSpec]:
             should_process=True,
         ),
         CmdletSpec(
+            "Request-CsCertificate",
+            _request,
+            (
+                Parameter("New", "switch", mandatory=True),
+                Parameter("Type", "string[]", mandatory=True, values=USES),
+                Parameter("CA", "string", mandatory=True, not_empty=True),
+                Parameter("FriendlyName", "string"),
+                Parameter("KeySize", "int"),
+                Parameter("PrivateKeyExportable", "bool"),
+                Parameter("AllSipDomain", "switch"),
+                Parameter("DomainName", "string"),
+            ),
+            should_process=True,
+        ),
+        CmdletSpec(
             "Remove-CsCertificate",
             _remove,
             (
@@ -173,6 +188,34 @@ def _effective_date(call: Call) -> datetime | None:
     if at.estate.cms.read(OAUTH) is None:
         _refuse(call, f"There is no {OAUTH} certificate to roll from.", "NothingToRoll")
     return effective
+
+
+def _request(call: Call) -> Iterator[PsObject]:
+    """A certificate from the enterprise CA, in this server's store; assigning it is another step."""
+    _need_administrator(call)
+    at = place(call)
+    given = call.parameters
+    size = int(given.get("KeySize", 2048))
+    if size not in (1024, 2048, 4096):
+        _refuse(call, f"A key size of {size} is not supported.", "InvalidKeySize")
+    names = [name.strip() for name in text(given.get("DomainName")).split(",") if name.strip()]
+    if flag(call, "AllSipDomain"):
+        with reading(call) as at:
+            names += [f"sip.{row['Name']}" for row in at.estate.cms.list("SipDomain", replica=at.server.fqdn)]
+    if not call.should_process(text(given["CA"])):
+        return
+    pair = at.estate.authority.issue(
+        at.estate.pool_fqdn,
+        names=names,
+        key_size=size,
+        friendly_name=text(given.get("FriendlyName")),
+        exportable=bool(given.get("PrivateKeyExportable", False)),
+    )
+    with changing(call) as at:
+        at.server.certificates[pair.thumbprint] = pair
+        at.estate.record("configuration", f"certificate@{at.server.fqdn}:{pair.thumbprint}", None, pair.subject)
+    for use in given["Type"]:
+        yield _shown(pair, str(use), "Global" if use == OAUTH else "Local", pair.not_before, "")
 
 
 def _remove(call: Call) -> None:

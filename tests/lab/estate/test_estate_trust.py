@@ -86,6 +86,37 @@ def test_a_roll_needs_a_date_a_day_ahead_and_takes_effect_then(estate: Estate) -
     assert on(estate, "atl-fe-001").run("Get-CsCertificate", Type=OAUTH).one.get("PreviousThumbprint") == ""
 
 
+def test_a_requested_certificate_is_in_the_store_and_can_be_assigned(estate: Estate) -> None:
+    shell = lync(estate)
+    made = shell.run(
+        "Request-CsCertificate",
+        New=True,
+        Type=OAUTH,
+        CA="atl-dc-001\\CA",
+        KeySize=2048,
+        AllSipDomain=True,
+        FriendlyName="S2S",
+    ).one
+    assert "sip.litwareinc.com" in made.get("AlternativeNames")
+    shell.run("Set-CsCertificate", Type=OAUTH, Identity="global", Thumbprint=made.get("Thumbprint"))
+    estate.clock.advance(61)
+    assert on(estate, "atl-fe-002").run("Get-CsCertificate", Type=OAUTH).one.get("Thumbprint") == made.get("Thumbprint")
+
+
+def test_the_audit_log_names_who_changed_what_through_exchange(estate: Estate) -> None:
+    shell = exchange(estate)
+    shell.run("New-MailUser", Name=ACCOUNT, ExternalEmailAddress="a@litwareinc.com")
+    shell.run("New-ManagementRoleAssignment", Role="UserApplication", User=ACCOUNT)
+    ocs(estate).run("Set-CsOAuthConfiguration", Realm="x")
+    entries = shell.run("Search-AdminAuditLog").output
+    assert [entry.get("CmdletName") for entry in entries] == ["New-ManagementRoleAssignment", "New-MailUser"]
+    assert entries[1].get("Caller") == "LITWAREINC\\s2s-exchange"
+    assert entries[1].get("ObjectModified") == ACCOUNT
+    assert entries[0].get("CmdletParameters") == ["Role", "User"]
+    assert len(shell.run("Search-AdminAuditLog", Cmdlets=["new-mailuser"]).output) == 1
+    assert shell.run("Search-AdminAuditLog", StartDate=estate.now() + timedelta(hours=1)).output == []
+
+
 def test_what_if_changes_nothing(web: Estate) -> None:
     shell = lync(web)
     thumbprint = shell.run("Get-CsCertificate", Type=["Default"]).one.get("Thumbprint")
