@@ -14,7 +14,8 @@ Keys are `<kind>/<name>`, looked up without case; attributes are named as the pr
     ExchangeServer/<Name>           Name Fqdn ServerRole IsMailboxServer IsClientAccessServer AdminDisplayVersion Site
                                     AutoDiscoverServiceInternalUri AutoDiscoverSiteScope
 
-Every object also has WhenCreatedUTC, WhenChangedUTC and Guid.
+Every object also has Guid, WhenCreatedUTC and WhenChangedUTC. As in a real directory the last is each controller's own, in
+whole seconds: when the change was made or arrived there.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class Directory:
         self.lag_s = lag_s
         self.replicating = True
         self._stores: dict[str, dict[str, Attributes]] = {dc: {} for dc in controllers}
+        self._written: dict[tuple[str, str], datetime] = {}  # (controller, key) -> when what it holds was written
 
     def controller(self, name: str) -> str | None:
         """The domain controller of that name (FQDN or host name, case aside), or None."""
@@ -65,10 +67,10 @@ class Directory:
         now = self._estate.now()
         after: Attributes | None = None
         if attributes is not None:
-            after = {**attributes, "WhenChangedUTC": now}
-            after.setdefault("WhenCreatedUTC", now)
+            after = {**attributes, "WhenChangedUTC": now.replace(microsecond=0)}
+            after.setdefault("WhenCreatedUTC", now.replace(microsecond=0))
             after.setdefault("Guid", str(uuid.UUID(int=self._estate.random.getrandbits(128), version=4)))
-        self._apply(dc, key, after)
+        self._apply(dc, key, after, now)
         self._estate.record("configuration", f"directory:{key}", before, after)
         for other in self.controllers:
             if other != dc:
@@ -76,7 +78,7 @@ class Directory:
 
     def seed(self, key: str, attributes: Mapping[str, Any]) -> None:
         """Put an object on every controller without a transition: the estate as it was delivered."""
-        then = self._estate.now() - timedelta(days=90)
+        then = self._estate.now().replace(microsecond=0) - timedelta(days=90)
         row = {"WhenChangedUTC": then, "WhenCreatedUTC": then, "Guid": str(uuid.uuid5(uuid.NAMESPACE_URL, key))}
         for dc in self.controllers:
             self._stores[dc][key] = {**row, **attributes}
@@ -92,14 +94,17 @@ class Directory:
                 self._estate.later(max(self.lag_s, 1.0), arrive)
                 return
             before = self._stores[dc].get(key)
-            if before is not None and before["WhenChangedUTC"] > written:
+            if self._written.get((dc, key), written) > written:
                 return  # a later write of the same object was made there: it wins
-            self._apply(dc, key, after)
-            self._estate.record("configuration", f"directory@{dc}:{key}", before, after)
+            now = self._estate.now().replace(microsecond=0)
+            arrived = None if after is None else {**after, "WhenChangedUTC": now}
+            self._apply(dc, key, arrived, written)
+            self._estate.record("configuration", f"directory@{dc}:{key}", before, arrived)
 
         return arrive
 
-    def _apply(self, dc: str, key: str, after: Attributes | None) -> None:
+    def _apply(self, dc: str, key: str, after: Attributes | None, written: datetime) -> None:
+        self._written[dc, key] = written
         if after is None:
             self._stores[dc].pop(key, None)
         else:

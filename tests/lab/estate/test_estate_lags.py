@@ -89,6 +89,16 @@ def test_the_later_of_two_writes_on_different_controllers_wins_everywhere(estate
     assert [(estate.directory.read("Recipient/x", dc=dc) or {})["Note"] for dc in (DC1, DC2)] == [2, 2]
 
 
+def test_each_controller_says_itself_when_a_change_arrived_in_whole_seconds(estate: Estate) -> None:
+    estate.clock.advance(0.75)
+    exchange(estate).run("New-MailUser", Name="probe", ExternalEmailAddress="probe@litwareinc.com")
+    estate.clock.advance(21)
+    near, far = (exchange(estate).run("Get-MailUser", Identity="probe", DomainController=dc).one for dc in (DC1, DC2))
+    assert near.get("WhenChangedUTC").microsecond == 0
+    assert far.get("WhenChangedUTC") - near.get("WhenChangedUTC") == timedelta(seconds=20)
+    assert far.get("WhenCreatedUTC") == near.get("WhenCreatedUTC")
+
+
 def test_without_directory_replication_a_write_stays_where_it_was_made(estate: Estate) -> None:
     faults.directory_replication_stopped(estate)
     exchange(estate).run("New-MailUser", Name="probe", ExternalEmailAddress="probe@litwareinc.com")
