@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
 from s2slib.lab.estate import Estate, Server
 from s2slib.lab.pki import client_context
@@ -21,6 +21,7 @@ WEB_PORTS = frozenset({80, 443, 444})  # served by IIS; the rest (WinRM) does no
 CORRELATION = "client-request-id"
 MAX_ANSWER = 4 * 1024 * 1024
 MAX_REDIRECTS = 50  # as .NET follows them by default
+_AS_IT_IS = "!#$%&'()*+,/:;=?@[]~"  # what a URL may hold; everything else is sent as UTF-8 in percent form
 
 
 class NameNotResolved(Exception):
@@ -142,16 +143,14 @@ class Network:
             if mine:
                 self._causes[correlation] = cause
         try:
-            sent = {"Host": urlsplit(url).netloc, **(headers or {}), CORRELATION: correlation}
+            sent = {**(headers or {}), CORRELATION: correlation}
             answer = self._exchange(from_server, method, url, sent, body, timeout_s)
             for _ in range(MAX_REDIRECTS if follow_redirects and method in ("GET", "HEAD") else 0):
                 location = answer.header("location")
                 if answer.status not in (301, 302, 303, 307, 308) or not location:
                     break
                 url = urljoin(url, location)
-                answer = self._exchange(
-                    from_server, method, url, {**sent, "Host": urlsplit(url).netloc}, body, timeout_s
-                )
+                answer = self._exchange(from_server, method, url, sent, body, timeout_s)
         finally:
             if mine:
                 with self._lock:
@@ -194,18 +193,18 @@ class Network:
         body: bytes | None,
         timeout_s: float,
     ) -> HttpAnswer:
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise WebFailure("Invalid URI: The URI scheme is not valid.")
-        connection = http.client.HTTPConnection(parts.hostname, timeout=timeout_s)
+        parts = _parts(url)
+        connection = http.client.HTTPConnection(parts.hostname or "", timeout=timeout_s)
         try:
             connection.sock = self._connect(from_server, parts, timeout_s)
-            target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-            connection.request(method, target, body=body, headers=dict(headers))
+            target = quote((parts.path or "/") + (f"?{parts.query}" if parts.query else ""), safe=_AS_IT_IS)
+            connection.request(method, target, body=body, headers={"Host": parts.netloc, **headers})
             response = connection.getresponse()
             content = response.read(MAX_ANSWER)
         except TimeoutError:
             raise WebFailure("The operation has timed out") from None
+        except ValueError:  # a header or method that cannot be sent; the wording is UNCONFIRMED
+            raise WebFailure("Specified value has invalid characters.") from None
         except (OSError, http.client.HTTPException):
             raise WebFailure("The underlying connection was closed: The connection was closed unexpectedly.") from None
         finally:
@@ -263,6 +262,20 @@ class Network:
         holds = getattr(self.estate.lock, "_is_owned", None)
         if holds is not None and holds():
             raise RuntimeError("a request between servers must not be made while holding the estate")
+
+
+def _parts(url: str) -> SplitResult:
+    """The parts of an http or https URL, its port checked. Raises WebFailure in .NET's words."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        port = -1
+    if port == -1:
+        raise WebFailure("Invalid URI: Invalid port specified.")
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise WebFailure("Invalid URI: The URI scheme is not valid.")
+    return parts
 
 
 def _is_valid_at(tls: ssl.SSLSocket, now: datetime) -> bool:

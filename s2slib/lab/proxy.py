@@ -36,8 +36,8 @@ class _Unreachable(Exception):
         self.token = token
 
 
-class _ClientLeft(OSError):
-    """The client ended its connection while it was waiting for a reply; its upstream connection ends with it."""
+class _Broken(OSError):
+    """One side ended an exchange half-way: the other side's connection ends with it, without another byte."""
 
 
 class ForwardProxy:
@@ -52,7 +52,7 @@ class ForwardProxy:
         no such name in the estate               502, dns_error
         server there, nothing listens            502, connection_refused
         server down                              504, connection_timeout
-        server ends an exchange half-way         502 or the end of the client's connection, as it got
+        server ends an exchange half-way         the end of the client's connection too: what it would see there
     """
 
     def __init__(self, network: Network) -> None:
@@ -88,7 +88,7 @@ class ForwardProxy:
 
     def _tunnel(self, client: socket.socket, line: RequestLine) -> None:
         host, colon, port = line.target.rpartition(":")
-        if not colon or not port.isdigit():
+        if not colon or not (port.isascii() and port.isdigit()):
             raise ProtocolError(400, "CONNECT needs host:port")
         with _connect(self._network, host, int(port)) as upstream:
             client.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
@@ -118,38 +118,29 @@ class _Forwarder:
             self._disconnect()
 
     def _forward(self, line: RequestLine, head: Head) -> bool:
-        url = urlsplit(line.target)
-        if url.scheme != "http" or not url.hostname:
-            raise ProtocolError(400, "an absolute http URL is expected")
-        _acknowledge(self._client)
-        fresh = self._connect_to((url.hostname, url.port or 80))
-        target = (url.path or "/") + (f"?{url.query}" if url.query else "")
+        host, port, path = _target(line.target)
         length = body_length(head)
+        _acknowledge(self._client)
+        self._connect_to((host, port))
         assert self._upstream is not None
-        assert self._replies is not None
+        if "100-continue" in head.tokens("expect"):
+            self._client.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._upstream.sendall(head.without(*_HOP_BY_HOP, "expect").encode(f"{line.method} {path} HTTP/1.1"))
+        self._send_body(length)
         try:
-            if "100-continue" in head.tokens("expect"):
-                self._client.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self._upstream.sendall(head.without(*_HOP_BY_HOP, "expect").encode(f"{line.method} {target} HTTP/1.1"))
-            self._send_body(length)
             return self._return_reply(line, self._read_reply())
-        except _ClientLeft:
-            raise
-        except (OSError, EOFError):
-            if fresh:
-                raise _Unreachable(502, "connection_terminated", "the server ended the connection") from None
-            return False  # as a server does that drops a kept connection: the client must authenticate anew
+        except ProtocolError as error:
+            raise _Broken(str(error)) from None
 
-    def _connect_to(self, target: tuple[str, int]) -> bool:
-        """Have an upstream connection to `target`; whether it is a new one."""
+    def _connect_to(self, target: tuple[str, int]) -> None:
+        """Have an upstream connection to `target`: the one there is, or a new one in its place."""
         if target == self._target:
-            return False
+            return
         self._disconnect()
         self._upstream = _connect(self._network, *target)
         self._upstream.settimeout(IDLE_S)
         self._replies = self._upstream.makefile("rb")
         self._target = target
-        return True
 
     def _disconnect(self) -> None:
         for end in (self._replies, self._upstream):
@@ -169,10 +160,10 @@ class _Forwarder:
         assert self._replies is not None
         assert self._upstream is not None
         if self._first_of(self._upstream, self._client) is self._client and self._has_left():
-            raise _ClientLeft
+            raise _Broken("the client has left")
         head = read_head(self._replies)
-        if head is None or len(head.start.split(" ")) < 2:
-            raise EOFError
+        if head is None or not head.start.startswith(("HTTP/1.0 ", "HTTP/1.1 ")):
+            raise _Broken("the server has ended the connection")
         return head
 
     def _has_left(self) -> bool:
@@ -213,6 +204,18 @@ class _Forwarder:
         if length is None:
             self._client.sendall(b"0\r\n\r\n")
         return keeps
+
+
+def _target(url: str) -> tuple[str, int, str]:
+    """Host, port, and path with query of an absolute http URL."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port = None, None
+    if not host or parts.scheme != "http":
+        raise ProtocolError(400, "an absolute http URL is expected")
+    return host, port or 80, (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
 
 
 def _acknowledge(client: socket.socket) -> None:

@@ -108,12 +108,23 @@ def test_a_certificate_is_judged_by_the_clock_of_the_server_that_looks_at_it(wor
         ("https://atl-dc-001.litwareinc.com/", "Unable to connect to the remote server"),
         (f"https://{NAME}:444/", "Unable to connect to the remote server"),
         ("ftp://atl-fe-001.litwareinc.com/", "Invalid URI: The URI scheme is not valid."),
+        ("/metadata/json/1", "Invalid URI: The URI scheme is not valid."),
+        ("https://atl-fe-001.litwareinc.com:port/", "Invalid URI: Invalid port specified."),
     ],
 )
 def test_a_failed_request_reads_as_dotnet_says_it(steady_world: World, url: str, message: str) -> None:
     with pytest.raises(WebFailure) as caught:
         steady_world.get(url)
     assert (str(caught.value), caught.value.status) == (message, None)
+
+
+def test_a_path_with_any_character_reaches_the_server(steady_world: World) -> None:
+    assert steady_world.get(f"https://{NAME}/Übersicht und mehr\r\nX: y?q=é").status == 404
+
+
+def test_a_header_that_cannot_be_sent_fails_without_a_connection_left_open(steady_world: World) -> None:
+    with pytest.raises(WebFailure, match="invalid characters"):
+        steady_world.get(f"https://{NAME}/metadata/json/1", Accept="a\r\nb")
 
 
 def test_an_error_status_is_a_failure_that_carries_the_answer(steady_world: World) -> None:

@@ -224,6 +224,26 @@ def test_the_client_is_cut_off_when_the_server_ends_a_kept_connection(proxy: str
         assert stream.read(1) == b""
 
 
+@pytest.mark.parametrize(
+    "reply",
+    [b"", b"HTTP/1.1 200 OK\r\nContent-", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf", b"not http\r\n\r\n"],
+    ids=["nothing", "half a head", "half a body", "no http"],
+)
+def test_the_client_gets_what_the_server_sent_and_not_a_byte_more_when_that_breaks_off(
+    steady_world: World, proxy: str, reply: bytes
+) -> None:
+    def serve(connection: socket.socket) -> None:
+        connection.recv(1000)
+        connection.sendall(reply)
+
+    server = Listener(serve, name="broken")
+    steady_world.network.register("atl-fe-001.litwareinc.com", 5985, server.port)
+    with closing(server), socket.create_connection(("127.0.0.1", int(proxy.rsplit(":", 1)[1])), timeout=5) as client:
+        client.sendall(f"GET {TARGET}/ HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+        got = client.makefile("rb").read()
+    assert got == (reply if b"half" in reply else b"")
+
+
 def test_the_server_loses_its_connection_when_the_client_leaves_half_way(proxy: str, echo: Echo) -> None:
     with socket.create_connection(("127.0.0.1", int(proxy.rsplit(":", 1)[1])), timeout=5) as client:
         client.sendall(f"GET {TARGET}/slow HTTP/1.1\r\nHost: a\r\n\r\n".encode())
@@ -245,7 +265,15 @@ def test_requests_that_come_together_are_answered_in_order(proxy: str, echo: Ech
 
 
 @pytest.mark.parametrize(
-    "sent", [b"nonsense\r\n\r\n", b"GET /origin-form HTTP/1.1\r\n\r\n", b"CONNECT noport HTTP/1.1\r\n\r\n"]
+    "sent",
+    [
+        b"nonsense\r\n\r\n",
+        b"GET /origin-form HTTP/1.1\r\n\r\n",
+        b"GET http://atl-fe-001.litwareinc.com:port/ HTTP/1.1\r\n\r\n",
+        b"GET http://[atl/ HTTP/1.1\r\n\r\n",
+        b"CONNECT noport HTTP/1.1\r\n\r\n",
+        b"CONNECT atl-fe-001.litwareinc.com:\xb2 HTTP/1.1\r\n\r\n",
+    ],
 )
 def test_what_is_no_proxy_request_is_a_bad_request(proxy: str, sent: bytes) -> None:
     with socket.create_connection(("127.0.0.1", int(proxy.rsplit(":", 1)[1])), timeout=5) as client:
