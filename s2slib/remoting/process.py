@@ -33,7 +33,7 @@ BOOTSTRAP = (
 _CONSTRAINED = ("MethodInvocationNotSupportedInConstrainedLanguage", "CannotCreateTypeConstrainedLanguage")
 _MAX_STDERR = 64 * 1024
 _RECOVERIES = 3
-_CLOSE_S = 10.0
+_CLOSE_S = 5.0
 
 
 @dataclass(frozen=True)

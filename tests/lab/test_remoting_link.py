@@ -436,6 +436,19 @@ def test_a_busy_service_gets_the_input_a_moment_later(host: Host, reader: Reader
     assert reader.names().count(WRITE.name) == 1
 
 
+def test_a_person_s_interrupt_ends_the_process_and_the_link_goes_on_with_a_new_one(host: Host) -> None:
+    def interrupted(_: float) -> None:
+        raise KeyboardInterrupt
+
+    with Link(host.target(), sleep=interrupted) as link:
+        link.run(READ)
+        host.settings.faults.append(Fault("Send", "fault_code", code=170))
+        with pytest.raises(KeyboardInterrupt):
+            link.run(READ, timeout_s=10)
+        assert host.processes[0].join(2)
+        assert link.run(READ).succeeded
+
+
 def test_a_failed_start_leaves_no_shell_behind(host: Host) -> None:
     host.settings.faults.append(Fault("Send", "fault_code", code=87))
     with host.link() as link, pytest.raises(errors.ServiceFault) as fault:
