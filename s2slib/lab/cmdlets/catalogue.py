@@ -14,6 +14,7 @@ from s2slib.lab.cmdlets import (
     lync_certificates,
     lync_oauth,
     lync_policies,
+    lync_roles,
     lync_tests,
     lync_topology,
     windows_items,
@@ -64,7 +65,8 @@ def endpoint_registry(estate: Estate, session: LabSession, configuration: str) -
 
 
 def _lync() -> list[CmdletSpec]:
-    return [*lync_oauth.specs(), *lync_topology.specs(), *lync_policies.specs()]
+    offered = [*lync_oauth.specs(), *lync_topology.specs(), *lync_policies.specs()]
+    return [*offered, *lync_roles.specs(offered)]
 
 
 def _exchange(product: str) -> list[CmdletSpec]:

@@ -152,3 +152,10 @@ def test_a_domain_controller_that_does_not_exist_or_answer_is_an_error(estate: E
     faults.server_down(estate, "atl-dc-001")
     assert "isn't available" in shell.run("Get-AuthConfig").errors[0].message
     assert shell.run("Get-AuthConfig", DomainController="atl-dc-002").output
+
+
+def test_the_administrator_roles_say_who_may_run_what(estate: Estate) -> None:
+    roles = {row.get("Identity"): row.get("Cmdlets") for row in ocs(estate).run("Get-CsAdminRole").output}
+    assert "New-CsPartnerApplication" in roles["CsAdministrator"]
+    assert "New-CsPartnerApplication" not in roles["CsViewOnlyAdministrator"]
+    assert "Get-CsPartnerApplication" in roles["CsViewOnlyAdministrator"]
