@@ -1,0 +1,177 @@
+"""PowerShell's own cmdlets: how they are declared, their aliases, and which of Windows' cmdlets are refused."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from s2slib.lab.powershell.bind import (
+    Param,
+    RawArgument,
+    SetData,
+    Signature,
+    common_parameters,
+    validate_set,
+)
+from s2slib.lab.powershell.engine import Frame, Out
+from s2slib.lab.powershell.errors import Unsupported
+from s2slib.lab.powershell.types import resolve_type
+
+if TYPE_CHECKING:
+    from s2slib.lab.powershell.processors import Cmdlet, Processor
+
+CORE, UTILITY, MANAGEMENT, SECURITY = (f"Microsoft.PowerShell.{n}" for n in ("Core", "Utility", "Management", "Security"))
+
+ALIASES = {
+    "%": "ForEach-Object", "foreach": "ForEach-Object", "?": "Where-Object", "where": "Where-Object",
+    "select": "Select-Object", "sort": "Sort-Object", "measure": "Measure-Object", "group": "Group-Object",
+    "echo": "Write-Output", "write": "Write-Output", "gcm": "Get-Command", "gv": "Get-Variable", "sv": "Set-Variable",
+    "set": "Set-Variable", "nv": "New-Variable", "rv": "Remove-Variable", "sleep": "Start-Sleep", "gmo": "Get-Module",
+    "ipmo": "Import-Module", "nsn": "New-PSSession", "rsn": "Remove-PSSession", "ipsn": "Import-PSSession",
+    "gsn": "Get-PSSession", "icm": "Invoke-Command", "gc": "Get-Content", "cat": "Get-Content", "type": "Get-Content",
+    "fl": "Format-List", "ft": "Format-Table", "gm": "Get-Member", "gu": "Get-Unique", "oh": "Out-Host",
+    "rmo": "Remove-Module", "gal": "Get-Alias", "sal": "Set-Alias", "nal": "New-Alias", "gi": "Get-Item",
+    "ls": "Get-ChildItem", "dir": "Get-ChildItem", "gci": "Get-ChildItem", "cd": "Set-Location", "pwd": "Get-Location",
+    "gl": "Get-Location", "rm": "Remove-Item", "del": "Remove-Item", "cp": "Copy-Item", "mv": "Move-Item",
+    "iex": "Invoke-Expression", "iwr": "Invoke-WebRequest", "irm": "Invoke-RestMethod", "gsv": "Get-Service",
+    "gps": "Get-Process", "ps": "Get-Process", "kill": "Stop-Process", "tee": "Tee-Object", "diff": "Compare-Object",
+    "sls": "Select-String", "h": "Get-History", "cls": "Clear-Host", "clear": "Clear-Host", "curl": "Invoke-WebRequest",
+    "wget": "Invoke-WebRequest", "sasv": "Start-Service", "spsv": "Stop-Service", "saps": "Start-Process",
+    "gp": "Get-ItemProperty", "sp": "Set-ItemProperty", "ni": "New-Item", "ii": "Invoke-Item", "man": "help",
+}  # fmt: skip
+
+# Cmdlets that every Windows Server has and this evaluator does not: refused, not "not recognized".
+_WINDOWS = frozenset(
+    """add-computer add-content add-history add-pssnapin checkpoint-computer clear-content clear-eventlog clear-history
+    clear-item clear-itemproperty clear-variable compare-object complete-transaction connect-pssession connect-wsman
+    convert-path convertfrom-csv convertfrom-securestring convertfrom-string convertfrom-stringdata convertto-csv
+    convertto-html convertto-xml copy-item copy-itemproperty debug-process debug-runspace disable-pssessionconfiguration
+    disable-psbreakpoint disable-psremoting disconnect-pssession disconnect-wsman enable-computerrestore enable-psbreakpoint
+    enable-psremoting enable-pssessionconfiguration enable-wsmancredssp disable-wsmancredssp enter-pssession exit-pssession
+    export-alias export-clixml export-counter export-csv export-formatdata export-modulemember export-pssession
+    format-custom format-hex format-table format-wide get-acl get-alias get-authenticodesignature get-childitem
+    get-cimassociatedinstance get-cimclass get-ciminstance get-computerinfo get-computerrestorepoint get-controlpanelitem
+    get-counter get-credential get-event get-eventlog get-eventsubscriber get-executionpolicy get-filehash get-formatdata
+    get-help get-history get-hotfix get-item get-itemproperty get-itempropertyvalue get-job get-location get-member
+    get-pfxcertificate get-process get-psbreakpoint get-pscallstack get-psdrive get-pshostprocessinfo get-psprovider
+    get-pssessionconfiguration get-pssnapin get-runspace get-runspacedebug get-service get-timezone get-tracesource
+    get-transaction get-typedata get-unique get-verb get-winevent get-wmiobject get-wsmancredssp get-wsmaninstance
+    import-alias import-clixml import-counter import-csv import-localizeddata invoke-cimmethod invoke-expression
+    invoke-history invoke-item invoke-restmethod invoke-webrequest invoke-wmimethod invoke-wsmanaction limit-eventlog
+    measure-command move-item move-itemproperty new-alias new-cimsession new-event new-eventlog new-item new-itemproperty
+    new-module new-modulemanifest new-object new-psdrive new-psrolecapabilityfile new-pssessionconfigurationfile
+    new-pstransportoption new-service new-temporaryfile new-webserviceproxy new-wineven new-wsmaninstance
+    new-wsmansessionoption out-file out-gridview out-printer pop-location protect-cmsmessage push-location receive-job
+    receive-pssession register-argumentcompleter register-cimindicationevent register-engineevent register-objectevent
+    register-pssessionconfiguration register-wmievent remove-computer remove-event remove-eventlog remove-item
+    remove-itemproperty remove-job remove-psbreakpoint remove-psdrive remove-pssnapin remove-typedata remove-wmiobject
+    remove-wsmaninstance rename-computer rename-item rename-itemproperty reset-computermachinepassword resolve-path
+    restart-computer restart-service restore-computer resume-job resume-service save-help select-object select-string
+    select-xml send-mailmessage set-acl set-alias set-authenticodesignature set-ciminstance set-clipboard get-clipboard
+    set-content set-date set-executionpolicy set-item set-itemproperty set-location set-psbreakpoint set-psdebug
+    set-pssessionconfiguration set-service set-strictmode set-timezone set-tracesource set-wmiinstance
+    set-wsmaninstance set-wsmanquickconfig show-command show-controlpanelitem show-eventlog start-job start-process
+    start-service start-transaction start-transcript stop-computer stop-job stop-process stop-service stop-transcript
+    suspend-job suspend-service switch-process tee-object test-computersecurechannel test-connection test-filecatalog
+    test-modulemanifest test-pssessionconfigurationfile test-wsman trace-command unblock-file undo-transaction
+    unprotect-cmsmessage unregister-event unregister-pssessionconfiguration update-formatdata update-help update-list
+    update-typedata use-transaction wait-debugger wait-event wait-job wait-process write-eventlog help more mkdir prompt
+    clear-host out-lineoutput get-netadapter test-netconnection resolve-dnsname get-aduser get-adgroup import-certificate
+    get-windowsfeature new-selfsignedcertificate export-pfxcertificate import-pfxcertificate""".split()
+)
+
+
+def unsupported_command(name: str) -> None:
+    """Refuse a command that Windows has and the evaluator lacks."""
+    bare = name.rsplit("\\", 1)[-1].lower()
+    if bare in _WINDOWS or (bare.startswith("get-") and f"{bare[4:]}" in ("", "-")):
+        raise Unsupported(f"the command {name}")
+    if bare in ("cmd", "cmd.exe", "powershell", "powershell.exe", "net", "net.exe", "sc.exe", "reg.exe", "where.exe", "ping"):
+        raise Unsupported(f"the program {name}")
+
+
+@dataclass(frozen=True)
+class Builtin:
+    """A cmdlet of PowerShell itself."""
+
+    name: str
+    module: str
+    kind: type[Cmdlet]
+    signature: Signature
+
+    def make(self, f: Frame, out: Out, raw: list[RawArgument], extent: tuple[int, int]) -> Processor:
+        """The cmdlet in a pipeline."""
+        return self.kind(f, out, self.signature, raw, extent)
+
+
+def parameter(spec: str) -> Param:
+    """A parameter from its short form: `Name type flag...`.
+
+    Flags: a number (position), m (mandatory), p (pipeline), n (pipeline by property name), r (the rest), e (takes $null and
+    empty), set:A|B, as:alias|alias, in:value|value.
+    """
+    name, *words = spec.split()
+    kind = words[0] if words else "object"
+    data, sets, aliases, values = SetData(), ("",), (), ()  # type: SetData, tuple[str, ...], tuple[str, ...], tuple[str, ...]
+    empty = False
+    for word in words[1:]:
+        if word.isdigit():
+            data.position = int(word)
+        elif word == "m":
+            data.mandatory = True
+        elif word == "p":
+            data.from_pipeline = True
+        elif word == "n":
+            data.by_property_name = True
+        elif word == "r":
+            data.remaining = True
+        elif word == "e":
+            empty = True
+        elif word.startswith("set:"):
+            sets = tuple(word[4:].split("|"))
+        elif word.startswith("as:"):
+            aliases = tuple(word[3:].split("|"))
+        elif word.startswith("in:"):
+            values = tuple(word[3:].split("|"))
+        else:
+            raise ValueError(spec)
+    checks: tuple[Callable[[Any], None], ...] = (validate_set(values),) if values else ()
+    return Param(
+        name,
+        resolve_type(kind),
+        dict.fromkeys(sets, data),
+        aliases,
+        checks,
+        allow_null=empty,
+        allow_empty=empty,
+        allow_empty_collection=empty,
+    )
+
+
+def declare(
+    name: str, module: str, kind: type[Cmdlet], *specs: str, default: str = "", class_name: str = "", confirm: bool = False
+) -> Builtin:
+    """A cmdlet's declaration."""
+    verb, _, noun = name.partition("-")
+    suffix = f"Microsoft.PowerShell.Commands.{class_name or verb + noun + 'Command'}"
+    params = [parameter(s) for s in specs] + common_parameters(confirm)
+    return Builtin(name, module, kind, Signature(name, suffix, params, default))
+
+
+@functools.lru_cache(maxsize=1)
+def all_builtins() -> dict[str, Builtin]:
+    """Every cmdlet by lower-case name. Read only."""
+    from s2slib.lab.powershell import builtins_data, builtins_objects, builtins_output, builtins_session, builtins_state
+
+    found: dict[str, Builtin] = {}
+    for part in (builtins_objects, builtins_output, builtins_data, builtins_state, builtins_session):
+        for builtin in part.declarations():
+            found[builtin.name.lower()] = builtin
+    return found
+
+
+def builtin_named(name: str) -> Builtin | None:
+    """The cmdlet of that name, or None."""
+    return all_builtins().get(name.lower())
