@@ -85,7 +85,8 @@ def _partner_parameters(*, new: bool) -> tuple[Parameter, ...]:
     return (
         Parameter("Identity", "string", mandatory=not new, position=0, from_pipeline_by_property_name=not new),
         trust,
-        Parameter("MetadataUrl", "string", mandatory=True, sets=metadata, transform=_download),
+        # an object, so that what binding made of it is what the cmdlet gets
+        Parameter("MetadataUrl", "object", mandatory=True, sets=metadata, transform=_download),
         Parameter("UseOAuthServer", "switch", mandatory=True, sets=server),
         Parameter("CertificateRawData", "string", mandatory=True, sets=data),
         Parameter("ApplicationIdentifier", "string", mandatory=True, sets=(*server, *data)),
