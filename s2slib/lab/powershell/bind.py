@@ -364,11 +364,13 @@ class Binder:
             except BindError as e:
                 raise _error(
                     self.signature,
-                    f"Cannot bind parameter '{param.name}' to the target. Exception setting \"{param.name}\": \"{e}\"",
+                    f'Cannot bind parameter \'{param.name}\' to the target. Exception setting "{param.name}": "{e}"',
                     "ParameterBindingFailed",
                     "WriteError",
                     arg=arg,
-                    inner=ExceptionObject(SMA + "SetValueInvocationException", f'Exception setting "{param.name}": "{e}"'),
+                    inner=ExceptionObject(
+                        SMA + "SetValueInvocationException", f'Exception setting "{param.name}": "{e}"'
+                    ),
                 ) from None
         try:
             if isinstance(value, v.NumberToken) and param.type.name == "System.Object":
@@ -506,23 +508,10 @@ class Binder:
     def _place(self, values: list[RawArgument]) -> list[RawArgument]:
         values = list(values)
         while values:
-            best: tuple[int, Param] | None = None
-            sets = [self.signature.default_set] if self.signature.default_set in self.sets else self.sets
-            for candidates in (sets or [""], self.sets or [""]):
-                for param in self.signature.params:
-                    if param.name in self.values:
-                        continue
-                    for name in candidates:
-                        data = param.data(name)
-                        if data is not None and data.position is not None and not data.remaining:
-                            if best is None or data.position < best[0]:
-                                best = (data.position, param)
-                if best is not None:
-                    break
-            if best is None:
+            candidates = self._next_position()
+            if not candidates:
                 break
-            arg = values.pop(0)
-            self.set_value(best[1], arg.value, arg)
+            self._bind_position(candidates, values.pop(0))
         if values:
             for param in self.signature.params:
                 if param.name not in self.values and any(d.remaining for d in param.sets.values()):
@@ -532,6 +521,40 @@ class Binder:
                     self.set_value(param, items, values[0])
                     return []
         return values
+
+    def _next_position(self) -> list[Param]:
+        """Each valid set's next unbound position, the default set's first."""
+        default = self.signature.default_set
+        order = ([default] if default in self.sets else []) + [s for s in self.sets if s != default]
+        found: list[Param] = []
+        for name in order or [""]:
+            best: tuple[int, Param] | None = None
+            for param in self.signature.params:
+                data = param.data(name)
+                if data is None or data.position is None or data.remaining or param.name in self.values:
+                    continue
+                if best is None or data.position < best[0]:
+                    best = (data.position, param)
+            if best is not None and best[1] not in found:
+                found.append(best[1])
+        return found
+
+    def _bind_position(self, candidates: list[Param], arg: RawArgument) -> None:
+        """The candidate whose type the value has; else the first that it converts to."""
+        if len(candidates) > 1:
+            for param in candidates:
+                if arg.value is not None and is_instance(arg.value, param.type) and param.type.name != "System.Object":
+                    self.set_value(param, arg.value, arg)
+                    return
+        failure: PsError | None = None
+        for param in candidates:
+            try:
+                self.set_value(param, arg.value, arg)
+                return
+            except PsError as e:
+                failure = failure or e
+        assert failure is not None
+        raise failure
 
     # -- sets and mandatory parameters
 
@@ -603,7 +626,9 @@ class Binder:
                 return False
             value = item
         if exact:
-            if value is None or not (param.type.name in ("System.Object", SMA + "PSObject") or is_instance(value, param.type)):
+            if value is None or not (
+                param.type.name in ("System.Object", SMA + "PSObject") or is_instance(value, param.type)
+            ):
                 return False
             self.values[param.name] = self.coerce(param, value, None)
             return True
@@ -621,4 +646,3 @@ def _property(item: Any, names: Sequence[str]) -> Any:
             if key is not None:
                 return item.properties[key]
     return MISSING
-

@@ -18,11 +18,14 @@ from s2slib.lab.powershell.bind import (
 from s2slib.lab.powershell.engine import Frame, Out
 from s2slib.lab.powershell.errors import Unsupported
 from s2slib.lab.powershell.types import resolve_type
+from s2slib.lab.powershell.values import words
 
 if TYPE_CHECKING:
     from s2slib.lab.powershell.processors import Cmdlet, Processor
 
-CORE, UTILITY, MANAGEMENT, SECURITY = (f"Microsoft.PowerShell.{n}" for n in ("Core", "Utility", "Management", "Security"))
+CORE, UTILITY, MANAGEMENT, SECURITY = (
+    f"Microsoft.PowerShell.{n}" for n in ("Core", "Utility", "Management", "Security")
+)
 
 ALIASES = {
     "%": "ForEach-Object", "foreach": "ForEach-Object", "?": "Where-Object", "where": "Where-Object",
@@ -44,42 +47,47 @@ ALIASES = {
 
 # Cmdlets that every Windows Server has and this evaluator does not: refused, not "not recognized".
 _WINDOWS = frozenset(
-    """add-computer add-content add-history add-pssnapin checkpoint-computer clear-content clear-eventlog clear-history
-    clear-item clear-itemproperty clear-variable compare-object complete-transaction connect-pssession connect-wsman
-    convert-path convertfrom-csv convertfrom-securestring convertfrom-string convertfrom-stringdata convertto-csv
-    convertto-html convertto-xml copy-item copy-itemproperty debug-process debug-runspace disable-pssessionconfiguration
-    disable-psbreakpoint disable-psremoting disconnect-pssession disconnect-wsman enable-computerrestore enable-psbreakpoint
-    enable-psremoting enable-pssessionconfiguration enable-wsmancredssp disable-wsmancredssp enter-pssession exit-pssession
-    export-alias export-clixml export-counter export-csv export-formatdata export-modulemember export-pssession
-    format-custom format-hex format-table format-wide get-acl get-alias get-authenticodesignature get-childitem
-    get-cimassociatedinstance get-cimclass get-ciminstance get-computerinfo get-computerrestorepoint get-controlpanelitem
-    get-counter get-credential get-event get-eventlog get-eventsubscriber get-executionpolicy get-filehash get-formatdata
-    get-help get-history get-hotfix get-item get-itemproperty get-itempropertyvalue get-job get-location get-member
-    get-pfxcertificate get-process get-psbreakpoint get-pscallstack get-psdrive get-pshostprocessinfo get-psprovider
-    get-pssessionconfiguration get-pssnapin get-runspace get-runspacedebug get-service get-timezone get-tracesource
-    get-transaction get-typedata get-unique get-verb get-winevent get-wmiobject get-wsmancredssp get-wsmaninstance
-    import-alias import-clixml import-counter import-csv import-localizeddata invoke-cimmethod invoke-expression
-    invoke-history invoke-item invoke-restmethod invoke-webrequest invoke-wmimethod invoke-wsmanaction limit-eventlog
-    measure-command move-item move-itemproperty new-alias new-cimsession new-event new-eventlog new-item new-itemproperty
-    new-module new-modulemanifest new-object new-psdrive new-psrolecapabilityfile new-pssessionconfigurationfile
-    new-pstransportoption new-service new-temporaryfile new-webserviceproxy new-wineven new-wsmaninstance
-    new-wsmansessionoption out-file out-gridview out-printer pop-location protect-cmsmessage push-location receive-job
-    receive-pssession register-argumentcompleter register-cimindicationevent register-engineevent register-objectevent
-    register-pssessionconfiguration register-wmievent remove-computer remove-event remove-eventlog remove-item
-    remove-itemproperty remove-job remove-psbreakpoint remove-psdrive remove-pssnapin remove-typedata remove-wmiobject
-    remove-wsmaninstance rename-computer rename-item rename-itemproperty reset-computermachinepassword resolve-path
-    restart-computer restart-service restore-computer resume-job resume-service save-help select-object select-string
-    select-xml send-mailmessage set-acl set-alias set-authenticodesignature set-ciminstance set-clipboard get-clipboard
-    set-content set-date set-executionpolicy set-item set-itemproperty set-location set-psbreakpoint set-psdebug
-    set-pssessionconfiguration set-service set-strictmode set-timezone set-tracesource set-wmiinstance
-    set-wsmaninstance set-wsmanquickconfig show-command show-controlpanelitem show-eventlog start-job start-process
-    start-service start-transaction start-transcript stop-computer stop-job stop-process stop-service stop-transcript
-    suspend-job suspend-service switch-process tee-object test-computersecurechannel test-connection test-filecatalog
-    test-modulemanifest test-pssessionconfigurationfile test-wsman trace-command unblock-file undo-transaction
-    unprotect-cmsmessage unregister-event unregister-pssessionconfiguration update-formatdata update-help update-list
-    update-typedata use-transaction wait-debugger wait-event wait-job wait-process write-eventlog help more mkdir prompt
-    clear-host out-lineoutput get-netadapter test-netconnection resolve-dnsname get-aduser get-adgroup import-certificate
-    get-windowsfeature new-selfsignedcertificate export-pfxcertificate import-pfxcertificate""".split()
+    words(
+        "add-computer add-content add-history add-pssnapin checkpoint-computer clear-content clear-eventlog clear- "
+        "history clear-item clear-itemproperty clear-variable compare-object complete-transaction connect-pssession "
+        "connect-wsman convert-path convertfrom-csv convertfrom-securestring convertfrom-string convertfrom- "
+        "stringdata convertto-csv convertto-html convertto-xml copy-item copy-itemproperty debug-process debug- "
+        "runspace disable-pssessionconfiguration disable-psbreakpoint disable-psremoting disconnect-pssession "
+        "disconnect-wsman enable-computerrestore enable-psbreakpoint enable-psremoting enable-pssessionconfiguration "
+        "enable-wsmancredssp disable-wsmancredssp enter-pssession exit-pssession export-alias export-clixml export- "
+        "counter export-csv export-formatdata export-modulemember export-pssession format-custom format-hex format- "
+        "table format-wide get-acl get-alias get-authenticodesignature get-childitem get-cimassociatedinstance get- "
+        "cimclass get-ciminstance get-computerinfo get-computerrestorepoint get-controlpanelitem get-counter get- "
+        "credential get-event get-eventlog get-eventsubscriber get-executionpolicy get-filehash get-formatdata get- "
+        "help get-history get-hotfix get-item get-itemproperty get-itempropertyvalue get-job get-location get-member "
+        "get-pfxcertificate get-process get-psbreakpoint get-pscallstack get-psdrive get-pshostprocessinfo get- "
+        "psprovider get-pssessionconfiguration get-pssnapin get-runspace get-runspacedebug get-service get-timezone "
+        "get-tracesource get-transaction get-typedata get-unique get-verb get-winevent get-wmiobject get-wsmancredssp "
+        "get-wsmaninstance import-alias import-clixml import-counter import-csv import-localizeddata invoke-cimmethod "
+        "invoke-expression invoke-history invoke-item invoke-restmethod invoke-webrequest invoke-wmimethod invoke- "
+        "wsmanaction limit-eventlog measure-command move-item move-itemproperty new-alias new-cimsession new-event "
+        "new-eventlog new-item new-itemproperty new-module new-modulemanifest new-object new-psdrive new- "
+        "psrolecapabilityfile new-pssessionconfigurationfile new-pstransportoption new-service new-temporaryfile new- "
+        "webserviceproxy new-wineven new-wsmaninstance new-wsmansessionoption out-file out-gridview out-printer pop- "
+        "location protect-cmsmessage push-location receive-job receive-pssession register-argumentcompleter register- "
+        "cimindicationevent register-engineevent register-objectevent register-pssessionconfiguration register- "
+        "wmievent remove-computer remove-event remove-eventlog remove-item remove-itemproperty remove-job remove- "
+        "psbreakpoint remove-psdrive remove-pssnapin remove-typedata remove-wmiobject remove-wsmaninstance rename- "
+        "computer rename-item rename-itemproperty reset-computermachinepassword resolve-path restart-computer "
+        "restart-service restore-computer resume-job resume-service save-help select-object select-string select-xml "
+        "send-mailmessage set-acl set-alias set-authenticodesignature set-ciminstance set-clipboard get-clipboard "
+        "set-content set-date set-executionpolicy set-item set-itemproperty set-location set-psbreakpoint set-psdebug "
+        "set-pssessionconfiguration set-service set-strictmode set-timezone set-tracesource set-wmiinstance set- "
+        "wsmaninstance set-wsmanquickconfig show-command show-controlpanelitem show-eventlog start-job start-process "
+        "start-service start-transaction start-transcript stop-computer stop-job stop-process stop-service stop- "
+        "transcript suspend-job suspend-service switch-process tee-object test-computersecurechannel test-connection "
+        "test-filecatalog test-modulemanifest test-pssessionconfigurationfile test-wsman trace-command unblock-file "
+        "undo-transaction unprotect-cmsmessage unregister-event unregister-pssessionconfiguration update-formatdata "
+        "update-help update-list update-typedata use-transaction wait-debugger wait-event wait-job wait-process "
+        "write-eventlog help more mkdir prompt clear-host out-lineoutput get-netadapter test-netconnection resolve- "
+        "dnsname get-aduser get-adgroup import-certificate get-windowsfeature new-selfsignedcertificate export- "
+        "pfxcertificate import-pfxcertificate"
+    )
 )
 
 
@@ -88,7 +96,18 @@ def unsupported_command(name: str) -> None:
     bare = name.rsplit("\\", 1)[-1].lower()
     if bare in _WINDOWS or (bare.startswith("get-") and f"{bare[4:]}" in ("", "-")):
         raise Unsupported(f"the command {name}")
-    if bare in ("cmd", "cmd.exe", "powershell", "powershell.exe", "net", "net.exe", "sc.exe", "reg.exe", "where.exe", "ping"):
+    if bare in (
+        "cmd",
+        "cmd.exe",
+        "powershell",
+        "powershell.exe",
+        "net",
+        "net.exe",
+        "sc.exe",
+        "reg.exe",
+        "where.exe",
+        "ping",
+    ):
         raise Unsupported(f"the program {name}")
 
 
@@ -151,7 +170,13 @@ def parameter(spec: str) -> Param:
 
 
 def declare(
-    name: str, module: str, kind: type[Cmdlet], *specs: str, default: str = "", class_name: str = "", confirm: bool = False
+    name: str,
+    module: str,
+    kind: type[Cmdlet],
+    *specs: str,
+    default: str = "",
+    class_name: str = "",
+    confirm: bool = False,
 ) -> Builtin:
     """A cmdlet's declaration."""
     verb, _, noun = name.partition("-")

@@ -81,10 +81,11 @@ class GetDate(Cmdlet):
         when = self.p.get("Date")
         if when is None:
             when = self.f.engine.machine.now().astimezone(v.LOCAL)
-        parts = {n.lower(): int(self.p[n]) for n in ("Year", "Month", "Day", "Hour", "Minute", "Second") if n in self.p}
-        if parts:
+        names = ("Year", "Month", "Day", "Hour", "Minute", "Second")
+        if any(n in self.p for n in names):
             try:
-                when = when.replace(**parts)
+                year, month, day, hour, minute, second = (int(self.p.get(n, getattr(when, n.lower()))) for n in names)
+                when = when.replace(year, month, day, hour, minute, second)
             except ValueError:
                 raise Unsupported("Get-Date with parts that make no date") from None
         if "Millisecond" in self.p:
@@ -110,7 +111,9 @@ class NewTimeSpan(Cmdlet):
             end: datetime = self.p.get("End", now)
             self.out(end.replace(tzinfo=None) - start.replace(tzinfo=None))
             return
-        self.out(timedelta(**{n.lower(): int(self.p[n]) for n in ("Days", "Hours", "Minutes", "Seconds") if n in self.p}))
+        self.out(
+            timedelta(**{n.lower(): int(self.p[n]) for n in ("Days", "Hours", "Minutes", "Seconds") if n in self.p})
+        )
 
 
 class GetRandom(Cmdlet):
@@ -185,7 +188,12 @@ class SplitPath(Cmdlet):
             path = to_text(item).replace("/", "\\").rstrip("\\")
             if self.switch("Leaf"):
                 self.out(ntpath.basename(path))
-            elif self.switch("Qualifier") or self.switch("NoQualifier") or self.switch("IsAbsolute") or self.switch("Resolve"):
+            elif (
+                self.switch("Qualifier")
+                or self.switch("NoQualifier")
+                or self.switch("IsAbsolute")
+                or self.switch("Resolve")
+            ):
                 raise Unsupported("Split-Path with this switch")
             else:
                 self.out(path.rpartition("\\")[0])
@@ -229,4 +237,3 @@ def declarations() -> list[Builtin]:
             "NoQualifier switch", "IsAbsolute switch", "Resolve switch",
         ),
     ]  # fmt: skip
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from typing import Any
 
 from s2slib.lab.powershell import operators as ops
@@ -17,7 +18,7 @@ from s2slib.lab.powershell.tables import Table
 from s2slib.lab.powershell.text import to_text
 from s2slib.lab.powershell.types import SMA, resolve_type, type_names, type_of
 
-_COMPARE = "EQ NE GT GE LT LE Like NotLike Match NotMatch Contains NotContains In NotIn CEQ CNE Is IsNot".split()
+_COMPARE = v.words("EQ NE GT GE LT LE Like NotLike Match NotMatch Contains NotContains In NotIn CEQ CNE Is IsNot")
 
 
 def plain_block(block: Any, what: str) -> ScriptBlock:
@@ -182,9 +183,9 @@ class SelectObject(BlockCmdlet):
             raise EnoughFlow(self)
         self._emit(item)
         self.count += 1
-        if "First" in self.p and self.count >= self.p["First"]:
-            if self._has_input and not self.switch("Wait"):
-                raise EnoughFlow(self)
+        enough = "First" in self.p and self.count >= self.p["First"]
+        if enough and self._has_input and not self.switch("Wait"):
+            raise EnoughFlow(self)
 
     def finish(self) -> None:
         for item in self.tail:
@@ -290,8 +291,7 @@ class SortObject(BlockCmdlet):
             return 0
 
         keyed.sort(key=functools.cmp_to_key(compare))
-        if not self.switch("Descending") and self._ties(keyed, compare):
-            pass
+        self._refuse_ties(keyed, compare)
         last: Any = None
         for n, entry in enumerate(keyed):
             if self.switch("Unique") and n and compare(entry, last) == 0:
@@ -299,12 +299,13 @@ class SortObject(BlockCmdlet):
             last = entry
             self.out(entry[1])
 
-    def _ties(self, keyed: list[Any], compare: Any) -> bool:
+    def _refuse_ties(self, keyed: list[Any], compare: Any) -> None:
         """Equal keys whose objects differ: Windows PowerShell's sort is not stable."""
-        for a, b in zip(keyed, keyed[1:], strict=False):
+        for a, b in itertools.pairwise(keyed):
             if compare(a, b) == 0 and a[1] is not b[1] and not _alike(a[1], b[1]):
-                raise Unsupported("sorting different objects with equal keys, whose order Windows PowerShell leaves open")
-        return False
+                raise Unsupported(
+                    "sorting different objects with equal keys, whose order Windows PowerShell leaves open"
+                )
 
     def _down(self, column: Table) -> bool:
         for key, value in column.written():
@@ -367,7 +368,7 @@ class MeasureObject(Cmdlet):
         wanted = [s for s in ("Average", "Sum", "Maximum", "Minimum") if self.switch(s)]
         if wanted and not all(ops.is_number(x) and not isinstance(x, v.JsonDecimal) for x in self.values):
             raise Unsupported("Measure-Object over values that are no numbers")
-        numbers = [float(x) for x in self.values]
+        numbers = [float(x) for x in self.values] if wanted else []
         results: dict[str, Any] = {"Count": self.count, "Average": None, "Sum": None, "Maximum": None, "Minimum": None}
         if self.property and self.count == 0 and wanted:
             raise Unsupported("Measure-Object over a property that no object has")
@@ -412,7 +413,7 @@ class GroupObject(BlockCmdlet):
 
     def finish(self) -> None:
         for key, members in self.groups:
-            made: dict[str, Any] = {} if self.switch("NoElement") else {}
+            made: dict[str, Any] = {}
             made["Values"] = v.Collection("System.Collections.ArrayList", [key])
             made["Count"] = len(members)
             made["Group"] = v.Collection("System.Collections.ObjectModel.Collection", members)

@@ -189,7 +189,13 @@ class Proxy(Cmdlet):
         console = self.f.engine.console
         streams = RemoteStreams(
             session,
-            {2: self._remote_error, 3: console.streams.sinks[3], 4: self._verbose, 5: console.streams.sinks[5], 6: _drop},
+            {
+                2: self._remote_error,
+                3: console.streams.sinks[3],
+                4: self._verbose,
+                5: console.streams.sinks[5],
+                6: _drop,
+            },
             console,
         ).streams
 
@@ -373,7 +379,8 @@ def declarations() -> list[Builtin]:
         declare(
             "New-PSSession", CORE, NewPSSession, "ComputerName string[] 0 p n as:Cn set:ComputerName",
             "ConnectionUri uri[] 0 m n as:URI|CU set:Uri", "Credential pscredential n", "Name string[]",
-            "ConfigurationName string n", f"Authentication {MECHANISMS}", "SessionOption object", "UseSSL switch set:ComputerName",
+            "ConfigurationName string n", f"Authentication {MECHANISMS}", "SessionOption object",
+            "UseSSL switch set:ComputerName",
             "Port int set:ComputerName", "ApplicationName string set:ComputerName", "AllowRedirection switch set:Uri",
             "ThrottleLimit int", "CertificateThumbprint string", "EnableNetworkAccess switch", "VMName string[]",
             "ContainerId string[]", default="ComputerName", class_name="NewPSSessionCommand",
@@ -406,4 +413,3 @@ def declarations() -> list[Builtin]:
             default="InProcess",
         ),
     ]  # fmt: skip
-

@@ -62,7 +62,11 @@ class GetVariable(VariableCmdlet):
             found = scope.variables.get(name.lower()) if "Scope" in self.p else scope.find(name.lower())
             if found is None:
                 self.write_error(
-                    f"Cannot find a variable with the name '{name}'.", "VariableNotFound", "ObjectNotFound", name, NOT_FOUND
+                    f"Cannot find a variable with the name '{name}'.",
+                    "VariableNotFound",
+                    "ObjectNotFound",
+                    name,
+                    NOT_FOUND,
                 )
             elif self.switch("ValueOnly"):
                 self.enumerate(found.value)
@@ -107,7 +111,11 @@ class RemoveVariable(VariableCmdlet):
                 scope = None if "Scope" in self.p else scope.parent
             if scope is None:
                 self.write_error(
-                    f"Cannot find a variable with the name '{name}'.", "VariableNotFound", "ObjectNotFound", name, NOT_FOUND
+                    f"Cannot find a variable with the name '{name}'.",
+                    "VariableNotFound",
+                    "ObjectNotFound",
+                    name,
+                    NOT_FOUND,
                 )
             else:
                 del scope.variables[name.lower()]
@@ -221,8 +229,8 @@ class RemoveModule(Cmdlet):
         for name in self.p["Name"]:
             if self.f.engine.modules.pop(to_text(name).lower(), None) is None:
                 self.write_error(
-                    f"No modules were removed. Verify that the specification of modules to remove is correct and those modules "
-                    f"exist in the runspace.",
+                    "No modules were removed. Verify that the specification of modules to remove is correct and those modules "
+                    "exist in the runspace.",
                     "Modules_NoModulesRemoved", "ResourceUnavailable", None,
                 )  # fmt: skip
 
@@ -276,7 +284,11 @@ class GetContent(Cmdlet):
             text = self.f.engine.machine.read_file(path)
             if text is None:
                 self.write_error(
-                    f"Cannot find path '{path}' because it does not exist.", "PathNotFound", "ObjectNotFound", path, NOT_FOUND
+                    f"Cannot find path '{path}' because it does not exist.",
+                    "PathNotFound",
+                    "ObjectNotFound",
+                    path,
+                    NOT_FOUND,
                 )
                 continue
             if any(x in self.p for x in ("Tail", "TotalCount", "Delimiter", "Stream")) or self.switch("Wait"):
@@ -372,13 +384,15 @@ def declarations() -> list[Builtin]:
         ),
         declare(
             "Get-Content", MANAGEMENT, GetContent, "Path string[] 0 m n set:Path",
-            "LiteralPath string[] m n as:PSPath set:LiteralPath", "Raw switch", "Encoding string", "TotalCount long as:First|Head",
+            "LiteralPath string[] m n as:PSPath set:LiteralPath", "Raw switch", "Encoding string",
+            "TotalCount long as:First|Head",
             "Tail int as:Last", "ReadCount long", "Delimiter string", "Wait switch", "Force switch", "Stream string",
             default="Path",
         ),
         declare("Set-StrictMode", CORE, SetStrictMode, "Version string m set:Version as:v", "Off switch m set:Off",
                 default="Version"),
-        declare("Add-Type", UTILITY, AddType, "TypeDefinition string 0 m set:Source", "AssemblyName string[] m set:Assembly as:AN",
+        declare("Add-Type", UTILITY, AddType, "TypeDefinition string 0 m set:Source",
+                "AssemblyName string[] m set:Assembly as:AN",
                 "PassThru switch", "Language string", default="Source"),
         declare("Get-Host", UTILITY, GetHost),
         declare("Set-Alias", UTILITY, SetAlias, "Name string 0 m n", "Value string 1 m n", "Scope string", "Force switch",

@@ -89,7 +89,9 @@ class _Writer:
             for item in value:
                 self.value(item, at + 1, "", max(depth - 1, 0))
             self.line(at, f"</{kind}>")
-        elif isinstance(value, v.PsObject) and value.base is None and not value.type_names[0].startswith("Deserialized."):
+        elif (
+            isinstance(value, v.PsObject) and value.base is None and not value.type_names[0].startswith("Deserialized.")
+        ):
             if depth <= 0:
                 raise Unsupported("objects nested deeper than the depth in CLIXML")
             if not value.properties:

@@ -1,4 +1,4 @@
-"""The process around a script: its standard streams, environment, host and identity. Stderr is CLIXML where Windows makes it so."""
+"""The process around a script: its standard streams, environment, host and identity; stderr as CLIXML where Windows has it so."""
 
 from __future__ import annotations
 

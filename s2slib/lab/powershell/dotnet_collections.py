@@ -12,7 +12,7 @@ from s2slib.lab.powershell.members import Method, TypeMembers
 from s2slib.lab.powershell.operators import equal, items_of, order
 from s2slib.lab.powershell.tables import ORDERED, Entry, Table
 from s2slib.lab.powershell.text import to_text
-from s2slib.lab.powershell.types import SMA, PsType, named, resolve_type, type_of
+from s2slib.lab.powershell.types import SMA, PsType, named, resolve_type
 
 LIST = "System.Collections.Generic.List"
 
@@ -20,9 +20,7 @@ LIST = "System.Collections.Generic.List"
 def new_generic(kind: PsType, args: list[Any]) -> Any:
     """A new List[T], Dictionary[K,V] or PSDataCollection[T]."""
     if kind.name == "System.Collections.Generic.Dictionary" and len(kind.args) == 2 and not args:
-        return Table(
-            kind.name, ordered=True, ignore_case=False, type_arguments=tuple(a.name for a in kind.args)
-        )
+        return Table(kind.name, ordered=True, ignore_case=False, type_arguments=tuple(a.name for a in kind.args))
     if kind.name in (LIST, SMA + "PSDataCollection") and len(kind.args) == 1:
         element = kind.args[0]
         if not args or (len(args) == 1 and isinstance(args[0], int) and not isinstance(args[0], bool)):
@@ -167,6 +165,12 @@ def _array_copy(f: Frame, source: Any, *rest: Any) -> Any:
     raise Unsupported("Array.Copy")
 
 
+def _clone(f: Frame, items: Any) -> Any:
+    if isinstance(items, v.PsArray):
+        return v.PsArray(items.element, items)
+    return bytes(items) if isinstance(items, bytes) else list(items)
+
+
 # -- tables
 
 
@@ -238,7 +242,7 @@ def _new_hashtable(f: Frame, source: Any = None) -> Table:
         for key, value in source.written():
             made.set(key, value)
     elif source is not None:
-        raise runtime_error("Cannot find an overload for \"Hashtable\".", "MethodCountCouldNotFindBest")
+        raise runtime_error('Cannot find an overload for "Hashtable".', "MethodCountCouldNotFindBest")
     return made
 
 
@@ -255,7 +259,7 @@ def members() -> dict[str, TypeMembers]:
             Method("IndexOf", _index_of, "*"),
             Method("GetLength", lambda f, a, n: len(a), "int"),
             Method("GetUpperBound", lambda f, a, n: len(a) - 1, "int"),
-            Method("Clone", lambda f, a: type(a)(a) if type(a) is list else v.PsArray(type_of(a).element.name, a), ""),
+            Method("Clone", _clone, ""),
             Method("GetEnumerator", lambda f, a: v.Enumerated("System.Array+SZArrayEnumerator", items_of(a) or []), ""),
             Method("Item", _item, "int"),
         ],
@@ -320,21 +324,33 @@ def members() -> dict[str, TypeMembers]:
     entry = TypeMembers(
         props={"Key": lambda f, e: e.key, "Value": lambda f, e: e.value, "Name": lambda f, e: e.key}, closed=True
     )
-    enumerated = TypeMembers(props=count, methods=[Method("GetEnumerator", lambda f, c: c, ""), Method("Contains", lambda f, c, x: _index_of(f, c, x) >= 0, "*")])  # noqa: E501
-    plain_enumerated = {
-        name: enumerated
-        for name in (
-            "System.Collections.Hashtable+KeyCollection", "System.Collections.Hashtable+ValueCollection",
-            "System.Collections.Hashtable+HashtableEnumerator", ORDERED + "+OrderedDictionaryKeyValueCollection",
-            "System.Array+SZArrayEnumerator", "System.Text.RegularExpressions.MatchCollection",
-            "System.Collections.ArrayList+ArrayListEnumeratorSimple", LIST + "+Enumerator",
-            "System.Collections.ArrayList+Enumerator", SMA + "PSMemberInfoIntegratingCollection",
-        )
-    }  # fmt: skip
+    enumerated = TypeMembers(
+        props=count,
+        methods=[
+            Method("GetEnumerator", lambda f, c: c, ""),
+            Method("Contains", lambda f, c, x: _index_of(f, c, x) >= 0, "*"),
+        ],
+    )
+    plain_enumerated = dict.fromkeys(
+        (
+            "System.Collections.Hashtable+KeyCollection",
+            "System.Collections.Hashtable+ValueCollection",
+            "System.Collections.Hashtable+HashtableEnumerator",
+            ORDERED + "+OrderedDictionaryKeyValueCollection",
+            "System.Array+SZArrayEnumerator",
+            "System.Text.RegularExpressions.MatchCollection",
+            "System.Collections.ArrayList+ArrayListEnumeratorSimple",
+            LIST + "+Enumerator",
+            "System.Collections.ArrayList+Enumerator",
+        ),
+        enumerated,
+    )
     return {
         "System.Array": array,
         "System.Collections.ArrayList": collection,
-        "System.Collections.ObjectModel.Collection": TypeMembers(props=count, methods=listing, exists=real, closed=True),
+        "System.Collections.ObjectModel.Collection": TypeMembers(
+            props=count, methods=listing, exists=real, closed=True
+        ),
         LIST: TypeMembers(props=count, methods=listing, exists=real, closed=True),
         SMA + "PSDataCollection": data,
         "System.Collections.Queue": TypeMembers(props=count, methods=queue, new=_new_plain("System.Collections.Queue")),

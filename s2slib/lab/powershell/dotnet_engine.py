@@ -295,7 +295,9 @@ class CommandView:
 
     def __init__(self, invocation: Invocation) -> None:
         self.invocation = invocation
-        kind = {"Function": "FunctionInfo", "ExternalScript": "ExternalScriptInfo"}.get(invocation.command_type, "ScriptInfo")
+        kind = {"Function": "FunctionInfo", "ExternalScript": "ExternalScriptInfo"}.get(
+            invocation.command_type, "ScriptInfo"
+        )
         self.ps_type = SMA + kind
 
     def ps_text(self) -> str:
@@ -469,11 +471,8 @@ def members() -> dict[str, TypeMembers]:
     invocation = TypeMembers(
         props={
             "MyCommand": _my_command, "InvocationName": _invocation_name, "BoundParameters": _bound,
-            "ScriptLineNumber": lambda f, i: i.position.line if isinstance(i, RecordInvocation) else 0,
-            "OffsetInLine": lambda f, i: i.position.column if isinstance(i, RecordInvocation) else 0,
-            "Line": lambda f, i: i.position.text if isinstance(i, RecordInvocation) else "",
-            "PositionMessage": lambda f, i: position_message(i.position) if isinstance(i, RecordInvocation) else "",
-            "ScriptName": lambda f, i: (i.position.file if isinstance(i, RecordInvocation) else i.path) or None,
+            "ScriptLineNumber": _at("line", 0), "OffsetInLine": _at("column", 0), "Line": _at("text", ""),
+            "PositionMessage": lambda f, i: position_message(_position(i)), "ScriptName": _script_name,
         },
         exists="UnboundArguments HistoryId PSScriptRoot PSCommandPath PipelineLength PipelinePosition ExpectingInput "
         "CommandOrigin DisplayScriptPosition",
@@ -502,7 +501,7 @@ def members() -> dict[str, TypeMembers]:
     )  # fmt: skip
     host = TypeMembers(
         props={
-            "Name": lambda f, h: "ConsoleHost", "Version": lambda f, h: f.engine.global_scope.find("psversiontable").value.get("PSVersion"),
+            "Name": lambda f, h: "ConsoleHost", "Version": _host_version,
             "UI": lambda f, h: HostView(h.console, ui=True), "CurrentCulture": lambda f, h: f.engine.culture,
             "InstanceId": lambda f, h: h.console.instance_id,
         },
@@ -587,6 +586,27 @@ def members() -> dict[str, TypeMembers]:
         ),
         SMA + "PSSerializer": TypeMembers(static_methods=[Method("Serialize", _serialize, "*", "* int")]),
     }  # fmt: skip
+
+
+def _position(i: Any) -> Position | None:
+    return i.position if isinstance(i, RecordInvocation) else None
+
+
+def _at(name: str, missing: Any) -> Any:
+    def get(f: Frame, i: Any) -> Any:
+        where = _position(i)
+        return missing if where is None else getattr(where, name)
+
+    return get
+
+
+def _script_name(f: Frame, i: Any) -> Any:
+    where = _position(i)
+    return (i.path if where is None and not isinstance(i, RecordInvocation) else where.file if where else "") or None
+
+
+def _host_version(f: Frame, h: HostView) -> v.PsVersion:
+    return v.PsVersion(f.engine.machine.powershell_version)
 
 
 def _exported(module: Any) -> Table:

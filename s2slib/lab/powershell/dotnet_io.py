@@ -106,7 +106,9 @@ class TextReader:
 class TextWriter:
     """StreamWriter and [Console]::Out, [Console]::Error."""
 
-    def __init__(self, stream: ByteStream, encoding: Encoding, *, auto_flush: bool = False, kind: str = "StreamWriter") -> None:
+    def __init__(
+        self, stream: ByteStream, encoding: Encoding, *, auto_flush: bool = False, kind: str = "StreamWriter"
+    ) -> None:
         self.ps_type = "System.IO." + kind
         self.stream, self.encoding, self.auto_flush = stream, encoding, auto_flush
         self.new_line = "\r\n"

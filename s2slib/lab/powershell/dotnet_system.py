@@ -35,9 +35,7 @@ def _from_base64(f: Frame, text: str) -> bytes:
     except binascii.Error:
         valid = all(c.isascii() and (c.isalnum() or c in "+/=") for c in body)
         if valid and len(body) % 4:
-            raise DotNetError(
-                "System.FormatException", "Invalid length for a Base-64 char array or string."
-            ) from None
+            raise DotNetError("System.FormatException", "Invalid length for a Base-64 char array or string.") from None
         raise DotNetError("System.FormatException", BAD_BASE64) from None
 
 
@@ -57,9 +55,7 @@ def _to(kind: str) -> Any:
             try:
                 return convert(int(value, int(radix)), target)
             except ValueError:
-                raise DotNetError(
-                    "System.FormatException", "Could not find any recognizable digits."
-                ) from None
+                raise DotNetError("System.FormatException", "Could not find any recognizable digits.") from None
         try:
             return convert(value, target)
         except PsError:

@@ -118,7 +118,9 @@ def _split(f: Frame, s: str, *args: Any) -> v.PsArray:
 
 def _trim(side: str) -> Any:
     def run(f: Frame, s: str, *chars: Any) -> str:
-        wanted = "".join(element_text(c) if items_of(c) is None else "".join(map(to_text, items_of(c) or [])) for c in chars)
+        wanted = "".join(
+            element_text(c) if items_of(c) is None else "".join(map(to_text, items_of(c) or [])) for c in chars
+        )
         strip = {"both": str.strip, "start": str.lstrip, "end": str.rstrip}[side]
         if chars:
             return strip(s, wanted)
@@ -147,7 +149,9 @@ def _case(upper: bool) -> Any:
     def run(f: Frame, s: str, *_: Any) -> str:
         made = "".join(c.upper() if upper else c.lower() for c in s)
         if len(made) != len(s) or any(c in s for c in "\u0130\u0131"):
-            made = "".join((c.upper() if upper else c.lower()) if len(c.upper() if upper else c.lower()) == 1 else c for c in s)
+            made = "".join(
+                (c.upper() if upper else c.lower()) if len(c.upper() if upper else c.lower()) == 1 else c for c in s
+            )
         return made
 
     return run
@@ -164,7 +168,9 @@ def _remove(f: Frame, s: str, start: int, count: int | None = None) -> str:
 def _insert(f: Frame, s: str, at: int, text: str) -> str:
     units = U(s)
     if at < 0 or at > len(units):
-        raise DotNetError(RANGE, "Specified argument was out of the range of valid values.\r\nParameter name: startIndex")
+        raise DotNetError(
+            RANGE, "Specified argument was out of the range of valid values.\r\nParameter name: startIndex"
+        )
     return J(units[:at] + text + units[at:])
 
 
@@ -244,7 +250,8 @@ class Encoding:
                 return data.decode(self.codec)
             except UnicodeDecodeError:
                 raise DotNetError(
-                    "System.Text.DecoderFallbackException", "Unable to translate bytes at index -1 from specified code page."
+                    "System.Text.DecoderFallbackException",
+                    "Unable to translate bytes at index -1 from specified code page.",
                 ) from None
         text = data.decode(self.codec, "replace")
         if "\ufffd" in text and "\ufffd" not in data.decode(self.codec, "ignore"):
@@ -336,7 +343,8 @@ def _regex(f: Frame, pattern: str, options: v.PsEnum | None = None) -> PsRegex:
 
 def _matches(regex: PsRegex, text: str) -> v.Enumerated:
     return v.Enumerated(
-        "System.Text.RegularExpressions.MatchCollection", [MatchValue(m) for m in regex.compiled.finditer(regex.check(text))]
+        "System.Text.RegularExpressions.MatchCollection",
+        [MatchValue(m) for m in regex.compiled.finditer(regex.check(text))],
     )
 
 
@@ -362,7 +370,9 @@ def members() -> dict[str, TypeMembers]:
             Method("Contains", lambda f, s, o: o in s, "string"),
             Method("StartsWith", _starts, "string", "string System.StringComparison"),
             Method("EndsWith", _ends, "string", "string System.StringComparison"),
-            Method("IndexOf", _index_of, "=char", "string", "=char =int", "string =int", "string System.StringComparison"),
+            Method(
+                "IndexOf", _index_of, "=char", "string", "=char =int", "string =int", "string System.StringComparison"
+            ),
             Method("LastIndexOf", _last_index_of, "=char", "string"),
             Method("PadLeft", _pad(True), "int", "int char"),
             Method("PadRight", _pad(False), "int", "int char"),
@@ -401,15 +411,27 @@ def members() -> dict[str, TypeMembers]:
     builder = TypeMembers(
         props={"Length": lambda f, b: len(U(b.ps_text()))},
         methods=[
-            Method("Append", lambda f, b, x, n=None: b.append(to_text(x) * (n if n is not None else 1)), "*", "=char int"),
+            Method(
+                "Append", lambda f, b, x, n=None: b.append(to_text(x) * (n if n is not None else 1)), "*", "=char int"
+            ),
             Method("AppendLine", lambda f, b, x="": b.append(to_text(x) + "\r\n"), "", "string"),
-            Method("AppendFormat", lambda f, b, t, *a: b.append(composite(t, list(a), f.engine.culture)), "string *..."),
+            Method(
+                "AppendFormat", lambda f, b, t, *a: b.append(composite(t, list(a), f.engine.culture)), "string *..."
+            ),
             Method("ToString", lambda f, b: b.ps_text(), ""),
             Method("Clear", lambda f, b: (b.parts.clear(), b)[1], ""),
         ],
-        new=Method("new", lambda f, t="": StringBuilder(t if isinstance(t, str) else ""), "", "=string", "=int", "string"),
+        new=Method(
+            "new", lambda f, t="": StringBuilder(t if isinstance(t, str) else ""), "", "=string", "=int", "string"
+        ),
     )
-    return {"System.String": string, "System.Char": char, "System.Text.StringBuilder": builder, **_encodings(), **_regexes()}
+    return {
+        "System.String": string,
+        "System.Char": char,
+        "System.Text.StringBuilder": builder,
+        **_encodings(),
+        **_regexes(),
+    }
 
 
 def _format_args(a: tuple[Any, ...]) -> list[Any]:
@@ -476,9 +498,24 @@ def _regexes() -> dict[str, TypeMembers]:
             Method("ToString", lambda f, r: r.pattern, ""),
         ],
         static_methods=[
-            Method("IsMatch", lambda f, t, p, o=None: _regex(f, p, o).search(t) is not None, "string string", f"string string {options}"),
-            Method("Match", lambda f, t, p, o=None: MatchValue(_regex(f, p, o).search(t)), "string string", f"string string {options}"),
-            Method("Matches", lambda f, t, p, o=None: _matches(_regex(f, p, o), t), "string string", f"string string {options}"),
+            Method(
+                "IsMatch",
+                lambda f, t, p, o=None: _regex(f, p, o).search(t) is not None,
+                "string string",
+                f"string string {options}",
+            ),
+            Method(
+                "Match",
+                lambda f, t, p, o=None: MatchValue(_regex(f, p, o).search(t)),
+                "string string",
+                f"string string {options}",
+            ),
+            Method(
+                "Matches",
+                lambda f, t, p, o=None: _matches(_regex(f, p, o), t),
+                "string string",
+                f"string string {options}",
+            ),
             Method("Replace", _regex_replace, "string string =string", f"string string =string {options}"),
             Method("Split", lambda f, t, p: v.PsArray("System.String", _regex(f, p).split(t)), "string string"),
             Method("Escape", lambda f, t: escape(t), "string"),

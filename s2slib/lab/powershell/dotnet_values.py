@@ -70,7 +70,8 @@ def _make_date(f: Frame, *a: Any) -> datetime:
         return _kind(datetime(*numbers), kind)  # type: ignore[arg-type]  # noqa: DTZ001
     except ValueError:
         raise DotNetError(
-            "System.ArgumentOutOfRangeException", "Year, Month, and Day parameters describe an un-representable DateTime."
+            "System.ArgumentOutOfRangeException",
+            "Year, Month, and Day parameters describe an un-representable DateTime.",
         ) from None
 
 
@@ -89,7 +90,9 @@ def kind_of(when: datetime) -> str:
 def _add(unit: str) -> Any:
     def run(f: Frame, when: datetime, count: float) -> datetime:
         if isinstance(count, float) and not count.is_integer():
-            milliseconds = count * {"days": 86_400_000, "hours": 3_600_000, "minutes": 60_000, "seconds": 1000}.get(unit, 1)
+            milliseconds = count * {"days": 86_400_000, "hours": 3_600_000, "minutes": 60_000, "seconds": 1000}.get(
+                unit, 1
+            )
             rounded = math.floor(abs(milliseconds) + 0.5) * (1 if milliseconds >= 0 else -1)
             if abs(milliseconds - rounded) > 1e-6:
                 raise Unsupported("a date moved by fractions of a millisecond, which .NET versions round differently")
@@ -156,11 +159,14 @@ def _subtract(f: Frame, when: datetime, other: Any) -> Any:
     return when.replace(tzinfo=None) - other.replace(tzinfo=None)
 
 
+def _whole(name: str) -> Any:
+    return lambda f, w: getattr(w, name)
+
+
 def _dates() -> TypeMembers:
-    whole = lambda name: lambda f, w: getattr(w, name)  # noqa: E731
     return TypeMembers(
         props={
-            **{n: whole(n.lower()) for n in ("Year", "Month", "Day", "Hour", "Minute", "Second")},
+            **{n: _whole(n.lower()) for n in ("Year", "Month", "Day", "Hour", "Minute", "Second")},
             "Millisecond": lambda f, w: w.microsecond // 1000,
             "Ticks": lambda f, w: _ticks(w),
             "Kind": lambda f, w: enum_value("System.DateTimeKind", kind_of(w)),
@@ -200,7 +206,10 @@ def _dates() -> TypeMembers:
         },
         static_methods=[
             Method("SpecifyKind", lambda f, w, k: _kind(w, k.name), "datetime System.DateTimeKind"),
-            Method("Parse", _parse_date, "string", "string cultureinfo", "string cultureinfo System.Globalization.DateTimeStyles"),
+            Method(
+                "Parse", _parse_date, "string", "string cultureinfo",
+                "string cultureinfo System.Globalization.DateTimeStyles",
+            ),
             Method("ParseExact", _parse_exact, "string string *"),
             Method("FromFileTimeUtc", _from_file_time, "long"),
         ],
@@ -308,7 +317,14 @@ def _uri_part(which: str) -> Any:
         if not u.absolute:
             raise DotNetError("System.InvalidOperationException", "This operation is not supported for a relative URI.")
         parts = u.split()
-        if not u.text.isascii() or "%" in u.text or " " in u.text or "\\" in u.text or "/." in parts.path or parts.username:
+        if (
+            not u.text.isascii()
+            or "%" in u.text
+            or " " in u.text
+            or "\\" in u.text
+            or "/." in parts.path
+            or parts.username
+        ):
             raise Unsupported(f"the parts of the URI {u.text!r}")
         scheme = parts.scheme.lower()
         if scheme not in ("http", "https"):
@@ -332,9 +348,7 @@ def _uri_part(which: str) -> Any:
 def _new_uri(f: Frame, text: str) -> v.PsUri:
     made = v.PsUri(text)
     if not made.absolute:
-        raise DotNetError(
-            "System.UriFormatException", "Invalid URI: The format of the URI could not be determined."
-        )
+        raise DotNetError("System.UriFormatException", "Invalid URI: The format of the URI could not be determined.")
     return made
 
 
@@ -424,9 +438,12 @@ class NetworkCredential:
         return self.ps_type
 
 
+def _version_part(index: int) -> Any:
+    return lambda f, x: x.parts[index] if index < len(x.parts) else -1
+
+
 def members() -> dict[str, TypeMembers]:
     """Tables of this file."""
-    math_binary = ("byte byte", "*  *")
     tables = {f"System.{n}": _rank(n) for n in NUMBERS}
     tables.update(
         {
@@ -461,8 +478,10 @@ def members() -> dict[str, TypeMembers]:
             ),
             "System.Uri": TypeMembers(
                 props={n: _uri_part(n) for n in (
-                    "Host DnsSafeHost Port Scheme AbsolutePath LocalPath Query Fragment PathAndQuery Authority AbsoluteUri "
-                    "IsDefaultPort OriginalString IsAbsoluteUri".split()
+                    v.words(
+        "Host DnsSafeHost Port Scheme AbsolutePath LocalPath Query Fragment PathAndQuery Authority AbsoluteUri "
+        "IsDefaultPort OriginalString IsAbsoluteUri"
+    )
                 )},
                 methods=[Method("ToString", lambda f, u: u.text, "")],
                 static_methods=[
@@ -472,8 +491,7 @@ def members() -> dict[str, TypeMembers]:
                 new=Method("new", _new_uri, "=string"),
             ),
             "System.Version": TypeMembers(
-                props={n: (lambda i: lambda f, x: x.parts[i] if i < len(x.parts) else -1)(i)
-                       for i, n in enumerate(("Major", "Minor", "Build", "Revision"))},
+                props={n: _version_part(i) for i, n in enumerate(("Major", "Minor", "Build", "Revision"))},
                 methods=[
                     Method("ToString", lambda f, x, n=None: ".".join(map(str, x.parts[:n])), "", "int"),
                     Method("CompareTo", lambda f, a, b: order(a, b), "version"),
@@ -552,7 +570,6 @@ def members() -> dict[str, TypeMembers]:
             ),
         }
     )  # fmt: skip
-    del math_binary
     return tables
 
 

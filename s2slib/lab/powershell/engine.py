@@ -79,7 +79,9 @@ class InformationRecord:
     __slots__ = ("data", "no_newline", "shown", "source", "tags", "time", "to_host")
     ps_type = SMA + "InformationRecord"
 
-    def __init__(self, data: Any, source: str, tags: list[str], time: datetime, *, to_host: bool, no_newline: bool) -> None:
+    def __init__(
+        self, data: Any, source: str, tags: list[str], time: datetime, *, to_host: bool, no_newline: bool
+    ) -> None:
         self.data, self.source, self.tags, self.time = data, source, tags, time
         self.to_host, self.no_newline = to_host, no_newline
         self.shown = to_host
@@ -273,9 +275,7 @@ class Frame:
         self.engine, self.scope, self.streams, self.invocation, self.stop = engine, scope, streams, invocation, stop
         self.trying, self.args, self.input = trying, args or [], input
 
-    def with_(
-        self, *, scope: Scope | None = None, streams: Streams | None = None, trying: bool | None = None
-    ) -> Frame:
+    def with_(self, *, scope: Scope | None = None, streams: Streams | None = None, trying: bool | None = None) -> Frame:
         """The same frame with something changed."""
         made = Frame(
             self.engine, scope or self.scope, streams or self.streams, self.invocation, self.stop,

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 _DRIVES = frozenset(("env", "function", "variable", "alias", "using", "workflow"))
 _UNKNOWN_AUTOMATICS = frozenset(
-    "profile consolefilename stacktrace foreach switch this sender event eventargs eventsubscriber sourceeventargs "
-    "psdefaultparametervalues psitemerror maximumerrorcount pssenderinfo ^ $".split()
+    v.words(
+        "profile consolefilename stacktrace foreach switch this sender event eventargs eventsubscriber "
+        "sourceeventargs psdefaultparametervalues psitemerror maximumerrorcount pssenderinfo ^ $"
+    )
 )
 
 

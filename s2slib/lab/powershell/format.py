@@ -16,8 +16,8 @@ from s2slib.lab.powershell.types import type_of
 
 _ITEM = re.compile(r"\{\{|\}\}|\{(\d+)\s*(?:,\s*(-?\d+)\s*)?(?::((?:[^{}]|\{\{|\}\})*))?\}|[{}]")
 _DATE = re.compile(r"y+|M+|d+|H+|h+|m+|s+|f+|F+|t+|z+|K|'[^']*'|\"[^\"]*\"|\\.|%.|.", re.S)
-_DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
-_MONTHS = "January February March April May June July August September October November December".split()
+_DAYS = v.words("Monday Tuesday Wednesday Thursday Friday Saturday Sunday")
+_MONTHS = v.words("January February March April May June July August September October November December")
 
 
 def composite(template: str, args: list[Any], culture: Culture) -> str:
@@ -51,7 +51,7 @@ def format_value(value: Any, spec: str, culture: Culture) -> str:
         value = value.base
     if value is None:
         return ""
-    if isinstance(value, bool) or isinstance(value, (str, v.PsUri, v.PsVersion)):
+    if isinstance(value, (bool, str, v.PsUri, v.PsVersion)):
         return to_text(value)
     if isinstance(value, (int, float, Decimal)):
         return _number(value, spec, culture)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import uuid
 from typing import TYPE_CHECKING, Any
@@ -47,13 +48,16 @@ if TYPE_CHECKING:
     from s2slib.lab.powershell.processors import FunctionCall
 
 _CORE = frozenset(
-    "System.String System.Char System.Boolean System.Byte System.SByte System.Int16 System.Int32 System.Int64 System.UInt16 "
-    "System.UInt32 System.UInt64 System.Single System.Double System.Decimal System.DateTime System.TimeSpan System.Guid "
-    "System.Uri System.Version System.Object System.Object[] System.Collections.Hashtable System.Array System.Void "
-    "System.Text.RegularExpressions.Regex System.Security.SecureString System.Management.Automation.PSCredential "
-    "System.Management.Automation.SwitchParameter System.Xml.XmlDocument System.Globalization.CultureInfo "
-    "System.Collections.Specialized.OrderedDictionary System.Management.Automation.PSObject "
-    "System.Management.Automation.PSCustomObject".split()
+    v.words(
+        "System.String System.Char System.Boolean System.Byte System.SByte System.Int16 System.Int32 System.Int64 "
+        "System.UInt16 System.UInt32 System.UInt64 System.Single System.Double System.Decimal System.DateTime "
+        "System.TimeSpan System.Guid System.Uri System.Version System.Object System.Object[] "
+        "System.Collections.Hashtable System.Array System.Void System.Text.RegularExpressions.Regex "
+        "System.Security.SecureString System.Management.Automation.PSCredential "
+        "System.Management.Automation.SwitchParameter System.Xml.XmlDocument System.Globalization.CultureInfo "
+        "System.Collections.Specialized.OrderedDictionary System.Management.Automation.PSObject "
+        "System.Management.Automation.PSCustomObject"
+    )
 )
 
 
@@ -218,10 +222,8 @@ class Engine(Pipelines):
         f.invocation.source = f.invocation.script_text = block.source
         if block.begin is not None or block.process is not None:
             raise Unsupported("begin and process blocks of a whole script")
-        try:
+        with contextlib.suppress(ReturnFlow, BreakFlow, ContinueFlow):
             self.run_statements(block.finish if block.finish is not None else block.body, f, out)
-        except (ReturnFlow, BreakFlow, ContinueFlow):
-            pass
 
 
 def parse_failure(e: PsParseError) -> PsError:
@@ -231,7 +233,7 @@ def parse_failure(e: PsParseError) -> PsError:
     return PsError(ErrorRecord(exc, e.id, "ParserError"))
 
 
-def PSVERSIONS(build: str) -> list[Any]:  # noqa: N802 - named after the property
+def PSVERSIONS(build: str) -> list[Any]:
     """PSCompatibleVersions."""
     return v.PsArray("System.Version", [v.PsVersion(t) for t in ("1.0", "2.0", "3.0", "4.0", "5.0", build)])
 

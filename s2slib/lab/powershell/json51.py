@@ -157,7 +157,7 @@ def _single_quoted(text: str) -> str:
     return text.replace("'", '"')
 
 
-def _mistake(text: str) -> Exception:
+def _mistake(text: str) -> BaseException:
     if re.fullmatch(r"\{[A-Za-z]+", text):
         return NotJson(f"Invalid object passed in, ':' or '}}' expected. ({len(text)}): {text}")
     if re.fullmatch(r"[A-Za-z]+", text):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from s2slib.lab.powershell import operators as ops
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
     from s2slib.lab.powershell.interpreter import Engine
 
 Getter = Callable[[Frame, Any], Any]
+_FORMATTABLE = (int, float, Decimal, datetime, timedelta, uuid.UUID, v.PsEnum)
 SHARED = ("gettype", "tostring", "equals", "gethashcode")
 
 
@@ -168,12 +172,12 @@ class Members:
         found, value = self._own(f, target, low)
         if found:
             return value
-        items = ops.items_of(target)
-        if items is not None:
-            return self._enumerate(f, items, name)
-        if low in ("count", "length"):
-            return 1
         table = self.table(type_of(target))
+        items = ops.items_of(target)
+        if items is not None and (table is None or low not in table.exists):
+            return self._enumerate(f, items, name)
+        if low in ("count", "length") and (table is None or low not in table.exists):
+            return 1
         if table is None:
             raise Unsupported(f"the property {name} of a {type_of(target).display}")
         if low in table.methods:
@@ -188,10 +192,7 @@ class Members:
             found, value = own(f, low)
             if found:
                 return True, value
-        if isinstance(target, (list, Table, v.Collection)) or getattr(target, "ps_type", None) is None:
-            table = self.table(type_of(target))
-        else:
-            table = self.table(type_of(target))
+        table = self.table(type_of(target))
         if table is None:
             return False, None
         getter = table.props.get(low)
@@ -352,7 +353,9 @@ class Members:
             return bag.text
         if low in SHARED:
             raise Unsupported(f"the method {name} of a custom object")
-        if bag.type_names[0] not in (v.CUSTOM_OBJECT[0],) and not bag.type_names[0].startswith(("Selected.", "Deserialized.")):
+        if bag.type_names[0] not in (v.CUSTOM_OBJECT[0],) and not bag.type_names[0].startswith(
+            ("Selected.", "Deserialized.")
+        ):
             raise Unsupported(f"the method {name} of a {bag.type_names[0]}")
         raise self._no_method(named(bag.type_names[0]), name)
 
@@ -368,11 +371,11 @@ class Members:
                 if isinstance(target, (list, bytes, v.Collection)):
                     return type_of(target).display
                 return self.text(f, target)
-            if len(args) in (1, 2) and isinstance(target, (int, float, ops.Decimal, ops.datetime, ops.timedelta, ops.uuid.UUID, v.PsEnum)):
+            if len(args) in (1, 2) and isinstance(target, _FORMATTABLE):
                 return self._formatted(target, args)
-        if low == "equals" and len(args) == 1 and type(args[0]) is type(target):
-            if isinstance(target, (str, int, bool, ops.uuid.UUID)):
-                return bool(target == args[0])
+        simple = isinstance(target, (str, int, bool, uuid.UUID))
+        if low == "equals" and simple and len(args) == 1 and type(args[0]) is type(target):
+            return bool(target == args[0])
         raise Unsupported(f"the method {low} of a {type_of(target).display} with {len(args)} argument(s)")
 
     def _formatted(self, target: Any, args: list[Any]) -> str:
@@ -394,7 +397,9 @@ class Members:
         if isinstance(target, PsType):
             return target
         if target is None:
-            raise runtime_error("You cannot call a method on a null-valued expression.", "InvokeMethodOnNull", "InvalidOperation")
+            raise runtime_error(
+                "You cannot call a method on a null-valued expression.", "InvokeMethodOnNull", "InvalidOperation"
+            )
         return type_of(target)
 
     def get_static(self, f: Frame, target: Any, name: str) -> Any:
@@ -513,7 +518,9 @@ class Members:
             items = ops.items_of(target)
             if items is None:
                 raise runtime_error(
-                    f"Unable to index into an object of type {type_of(target).display}.", "CannotIndex", "InvalidOperation"
+                    f"Unable to index into an object of type {type_of(target).display}.",
+                    "CannotIndex",
+                    "InvalidOperation",
                 )
         if isinstance(index, list):
             if isinstance(target, str):

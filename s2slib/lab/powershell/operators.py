@@ -287,9 +287,8 @@ def same_text(left: str, right: str, ignore_case: bool) -> bool:
         return True
     if _safe(left) and _safe(right):
         return False
-    if not left or not right:
-        if all(c.isprintable() and not c.isspace() for c in left + right):
-            return False
+    if not (left and right) and all(c.isprintable() and not c.isspace() for c in left + right):
+        return False
     raise Unsupported("the comparison of texts with characters that cultures may ignore")
 
 
@@ -386,7 +385,7 @@ def order(left: Any, right: Any, ignore_case: bool = True) -> int:
         return compare_text(left, to_text(right), ignore_case)
     if isinstance(left, (bool, int, float, Decimal)):
         other: Any = right if isinstance(right, (bool, int, float, Decimal)) else _number(right)
-        return (left > other) - (left < other)
+        return int(left > other) - int(left < other)
     if isinstance(left, datetime):
         when = convert(right, named("System.DateTime")).replace(tzinfo=None)
         mine = left.replace(tzinfo=None)
@@ -522,13 +521,14 @@ def _like(left: Any, right: Any, ignore_case: bool) -> Any:
     return _filter(left, lambda x: like(to_text(x), to_text(right), ignore_case=ignore_case))
 
 
+def _ordering(test: Callable[[int], bool]) -> Callable[[Any, Any, bool], Any]:
+    return lambda left, right, ignore_case: _filter(left, lambda x: test(order(x, right, ignore_case)))
+
+
 _COMPARISONS: dict[str, Callable[[Any, Any, bool], Any]] = {
     "eq": lambda a, b, i: _filter(a, lambda x: equal(x, b, i)),
     "ne": lambda a, b, i: _filter(a, lambda x: not equal(x, b, i)),
-    **{
-        name: (lambda test: lambda a, b, i: _filter(a, lambda x: test(order(x, b, i))))(test)
-        for name, test in _ORDER.items()
-    },
+    **{name: _ordering(test) for name, test in _ORDER.items()},
     "like": _like,
     "notlike": lambda a, b, i: (
         not _like(a, b, i)

@@ -28,10 +28,11 @@ from s2slib.lab.powershell.syntax import (
     Variable,
     While,
 )
+from s2slib.lab.powershell.values import words
 
 LOOPS = ("foreach", "for", "while", "do", "switch")
 REFUSED = frozenset(
-    "trap data class enum using workflow parallel sequence inlinescript dynamicparam configuration filter".split()
+    words("trap data class enum using workflow parallel sequence inlinescript dynamicparam configuration filter")
 )
 
 

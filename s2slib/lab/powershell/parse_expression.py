@@ -34,9 +34,9 @@ from s2slib.lab.powershell.syntax import (
     Unary,
     Variable,
 )
-from s2slib.lab.powershell.values import NumberToken
+from s2slib.lab.powershell.values import NumberToken, words
 
-_COMPARE = "eq ne gt ge lt le like notlike match notmatch contains notcontains in notin replace split join".split()
+_COMPARE = words("eq ne gt ge lt le like notlike match notmatch contains notcontains in notin replace split join")
 WORD_OPERATORS: dict[str, int] = {
     **dict.fromkeys(("and", "or", "xor"), 1),
     **dict.fromkeys(("band", "bor", "bxor"), 2),

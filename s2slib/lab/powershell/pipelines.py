@@ -144,7 +144,9 @@ class Pipelines(Statements):
     def _script(self, path: str, text: str) -> Found:
         engine = self.engine
         block = parse_script(text.removeprefix("\ufeff"), path)
-        info = FunctionInfo.of(path.replace("/", "\\").rsplit("\\", 1)[-1], ScriptBlock(block, engine), "ExternalScript", path)
+        info = FunctionInfo.of(
+            path.replace("/", "\\").rsplit("\\", 1)[-1], ScriptBlock(block, engine), "ExternalScript", path
+        )
         return Found(info.name, "ExternalScript", _call(info), definition=path, info=info)
 
     def _program(self, spec: ProgramSpec) -> Found:
@@ -210,7 +212,7 @@ class Pipelines(Statements):
         placed: list[list[Out]] = [[out] for _ in elements]
         for i, element in enumerate(elements):
             slot = placed[i]
-            stages.append(self.make_stage(element, f, lambda item, slot=slot: slot[0](item)))
+            stages.append(self.make_stage(element, f, _relay(slot)))
         for i in range(last):
             following = stages[i + 1]
             placed[i][0] = following.process
@@ -224,10 +226,10 @@ class Pipelines(Statements):
     def _locate_command(self, e: PsError, elements: list[ast.Node], f: Frame) -> None:
         if e.record.position is None and e.record.command and e.extent is None:
             for element in elements:
-                if isinstance(element, ast.Command) and isinstance(element.name, ast.Const):
-                    if to_text(element.name.value).lower() == e.record.command.lower():
-                        e.extent = (element.pos, element.end)
-                        return
+                name = element.name if isinstance(element, ast.Command) else None
+                if isinstance(name, ast.Const) and to_text(name.value).lower() == e.record.command.lower():
+                    e.extent = (element.pos, element.end)
+                    return
 
     def feed(self, stages: list[Processor], source: Any) -> None:
         """Begin, input, end. A stage that wants no more ends those in front of it."""
@@ -283,7 +285,9 @@ class Pipelines(Statements):
         else:
             if name is None or (not isinstance(name, str) and element.operator):
                 raise runtime_error(
-                    "The expression after '" + element.operator + "' in a pipeline element produced an object that was not "
+                    "The expression after '"
+                    + element.operator
+                    + "' in a pipeline element produced an object that was not "
                     "valid. It must result in a command name, a script block, or a CommandInfo object.",
                     "BadExpression",
                     "InvalidOperation",
@@ -302,7 +306,14 @@ class Pipelines(Statements):
         return found.make(frame, sink, raw, extent)
 
     def block_stage(
-        self, block: ScriptBlock, f: Frame, out: Out, raw: list[RawArgument], extent: tuple[int, int], *, dotted: bool = False
+        self,
+        block: ScriptBlock,
+        f: Frame,
+        out: Out,
+        raw: list[RawArgument],
+        extent: tuple[int, int],
+        *,
+        dotted: bool = False,
     ) -> Processor:
         """A script block as a command."""
         return FunctionCall(f, out, FunctionInfo.of("", block, "Script"), raw, extent, dotted=dotted)
@@ -338,6 +349,10 @@ class Pipelines(Statements):
                     changes[n] = ignore
         streams: Streams = f.streams.redirected(changes) if changes else f.streams
         return f.with_(streams=streams), sink
+
+
+def _relay(slot: list[Out]) -> Out:
+    return lambda item: slot[0](item)
 
 
 _NO_SOURCE: Any = object()

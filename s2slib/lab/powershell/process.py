@@ -7,6 +7,7 @@ import binascii
 import itertools
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
@@ -38,9 +39,18 @@ from s2slib.lab.powershell.values import Enumerated
 REFUSED = 200  # the exit code of a script the evaluator does not understand
 STOPPED = 1223  # what a process ends with that was terminated from outside
 _SWITCHES = {"nologo", "noprofile", "noninteractive", "sta", "mta", "noexit"}
-_VALUES = {"executionpolicy", "inputformat", "outputformat", "version", "windowstyle", "configurationname", "psconsolefile"}
+_VALUES = {
+    "executionpolicy",
+    "inputformat",
+    "outputformat",
+    "version",
+    "windowstyle",
+    "configurationname",
+    "psconsolefile",
+}
 _MAIN = ("command", "encodedcommand", "file", "help", "encodedarguments")
-_SHORT = {"c": "command", "e": "encodedcommand", "ec": "encodedcommand", "f": "file", "ep": "executionpolicy", "ex": "executionpolicy",
+_SHORT = {"c": "command", "e": "encodedcommand", "ec": "encodedcommand", "f": "file", "ep": "executionpolicy",
+          "ex": "executionpolicy",
           "if": "inputformat", "of": "outputformat", "w": "windowstyle", "v": "version", "h": "help", "?": "help",
           "nop": "noprofile", "noni": "noninteractive", "nol": "nologo", "s": "sta"}  # fmt: skip
 
@@ -97,14 +107,18 @@ def parse_command_line(argv: Sequence[str]) -> CommandLine:
             i += 1
         elif name == "encodedcommand":
             if i >= len(argv):
-                raise UsageError("Cannot process the command because of a missing parameter. A command must follow -EncodedCommand.")
+                raise UsageError(
+                    "Cannot process the command because of a missing parameter. A command must follow -EncodedCommand."
+                )
             line.command, line.encoded = _decode(argv[i]), True
             if i + 1 < len(argv):
                 raise Unsupported("arguments after -EncodedCommand")
             return line
         elif name == "command":
             if i >= len(argv):
-                raise UsageError("Cannot process the command because of a missing parameter. A command must follow -Command.")
+                raise UsageError(
+                    "Cannot process the command because of a missing parameter. A command must follow -Command."
+                )
             if list(argv[i:]) == ["-"]:
                 line.from_stdin = True
             else:
@@ -173,6 +187,13 @@ def run_process(
         return REFUSED
     except RecursionError:
         _refuse(console, "the lab's PowerShell evaluator does not support a script nested this deeply")
+        return REFUSED
+    except Exception as e:  # a fault of the evaluator must not pass for an answer of PowerShell
+        where = traceback.extract_tb(e.__traceback__)[-1]
+        _refuse(
+            console,
+            f"the lab's PowerShell evaluator does not support this: {type(e).__name__} at {where.name}:{where.lineno} ({e})",
+        )
         return REFUSED
     except StopFlow:
         return STOPPED
@@ -246,7 +267,9 @@ class _Process:
         info = FunctionInfo.of("", ScriptBlock(block, self.engine), "Script")
         return self._guarded(lambda: self._call(info, frame, output, [], dotted=True), output)
 
-    def _call(self, info: FunctionInfo, frame: Any, output: DefaultOutput, raw: list[RawArgument], *, dotted: bool) -> None:
+    def _call(
+        self, info: FunctionInfo, frame: Any, output: DefaultOutput, raw: list[RawArgument], *, dotted: bool
+    ) -> None:
         frame.invocation.source = info.block.ast.source
         call = FunctionCall(frame, output.write, info, raw, (0, 0), dotted=dotted)
         self.engine.feed([call], NO_SOURCE)
@@ -282,7 +305,10 @@ class _Process:
             self._parse_error(e, text)
             return 1
         info = FunctionInfo.of(
-            line.file.replace("/", "\\").rsplit("\\", 1)[-1], ScriptBlock(block, self.engine), "ExternalScript", line.file
+            line.file.replace("/", "\\").rsplit("\\", 1)[-1],
+            ScriptBlock(block, self.engine),
+            "ExternalScript",
+            line.file,
         )
         frame = self.engine.frame(self.console.streams, self.signal, block.source)
         call = FunctionCall(frame, output.write, info, _file_arguments(line.arguments), (0, 0))

@@ -68,7 +68,9 @@ class Processor:
 class Cmdlet(Processor):
     """A compiled command: common parameters, records and errors. Subclasses implement `start`, `record` and `finish`."""
 
-    def __init__(self, f: Frame, out: Out, signature: Signature, raw: list[RawArgument], extent: tuple[int, int]) -> None:
+    def __init__(
+        self, f: Frame, out: Out, signature: Signature, raw: list[RawArgument], extent: tuple[int, int]
+    ) -> None:
         super().__init__(f, out)
         self.signature, self.raw, self.extent = signature, raw, extent
         self.binder = Binder(signature)
@@ -181,7 +183,12 @@ class Cmdlet(Processor):
         record.invocation = self.f.invocation
 
     def write_error(
-        self, message: str, id: str, category: str, target: Any = None, exception: str = "System.InvalidOperationException"
+        self,
+        message: str,
+        id: str,
+        category: str,
+        target: Any = None,
+        exception: str = "System.InvalidOperationException",
     ) -> None:
         """A non-terminating error."""
         self.report(self.make_record(message, id, category, target, exception))
@@ -208,7 +215,12 @@ class Cmdlet(Processor):
             self.f.streams.write(2, record)
 
     def throw(
-        self, message: str, id: str, category: str, target: Any = None, exception: str = "System.InvalidOperationException"
+        self,
+        message: str,
+        id: str,
+        category: str,
+        target: Any = None,
+        exception: str = "System.InvalidOperationException",
     ) -> NoReturn:
         """A terminating error."""
         record = self.make_record(message, id, category, target, exception)
@@ -409,7 +421,9 @@ class FunctionCall(Processor):
         engine, info = self.f.engine, self.info
         scope = self.f.scope if self.dotted else Scope(self.f.scope, is_script=info.command_type == "ExternalScript")
         streams = self._streams(scope)
-        self.frame = Frame(engine, scope, streams, self.invocation, self.f.stop, trying=self.f.trying, args=self.binder.args)
+        self.frame = Frame(
+            engine, scope, streams, self.invocation, self.f.stop, trying=self.f.trying, args=self.binder.args
+        )
         bound = Table("System.Collections.Generic.Dictionary", ordered=True, type_arguments=("string", "object"))
         for name, value in self.binder.values.items():
             bound.set(name, value)
@@ -512,7 +526,9 @@ class FunctionCall(Processor):
         ast = self.info.block.ast
         body = ast.finish if ast.has_blocks else ast.body
         if not ast.has_blocks:
-            self.frame.scope.set("input", Enumerated("System.Collections.ArrayList+ArrayListEnumeratorSimple", self.inputs))
+            self.frame.scope.set(
+                "input", Enumerated("System.Collections.ArrayList+ArrayListEnumeratorSimple", self.inputs)
+            )
         if body is not None:
             if not ast.has_blocks and self.inputs and self.info.signature.takes_pipeline:
                 with self.f.engine.underscore(self.frame) as place:

@@ -34,8 +34,30 @@ if TYPE_CHECKING:
 
 REMOTE = SMA + "RemoteException"
 TRANSPORT = SMA + "Remoting.PSRemotingTransportException"
-_AS_IS = (str, bool, int, float, Decimal, datetime, timedelta, uuid.UUID, v.PsUri, v.PsVersion, bytes, v.SecureString)
-_RESTRICTED = ("get-command", "select-object", "measure-object", "out-default", "get-help", "exit-pssession", "get-formatdata")
+_AS_IS = (
+    str,
+    bool,
+    int,
+    float,
+    Decimal,
+    datetime,
+    timedelta,
+    uuid.UUID,
+    v.PsUri,
+    v.PsVersion,
+    bytes,
+    v.SecureString,
+    v.PSCredential,
+)
+_RESTRICTED = (
+    "get-command",
+    "select-object",
+    "measure-object",
+    "out-default",
+    "get-help",
+    "exit-pssession",
+    "get-formatdata",
+)
 
 
 def rebuild(value: Any, depth: int = 1) -> Any:
@@ -44,7 +66,7 @@ def rebuild(value: Any, depth: int = 1) -> Any:
         return None
     if isinstance(value, v.NumberToken):
         return int(value)
-    if isinstance(value, _AS_IS) or isinstance(value, v.PSCredential):
+    if isinstance(value, _AS_IS):
         return value
     if isinstance(value, v.PsEnum):
         names = [value.type_name, "System.Enum", "System.ValueType", "System.Object"]
@@ -88,7 +110,13 @@ def remote_record(record: ErrorRecord, computer: str) -> ErrorRecord:
 
     exc = ExceptionObject(REMOTE, record.message)
     made = ErrorRecord(
-        exc, record.error_id, record.category, None, suffix=record.suffix, activity=record.activity, reason=record.reason
+        exc,
+        record.error_id,
+        record.category,
+        None,
+        suffix=record.suffix,
+        activity=record.activity,
+        reason=record.reason,
     )
     exc.record = made
     category = Category(record)
@@ -164,7 +192,9 @@ def broken_error(computer: str) -> PsError:
         "aborted because of either a thread exit or an application request. For more information, see the "
         "about_Remote_Troubleshooting Help topic.",
     )
-    exc.record = ErrorRecord(exc, "PSSessionStateBroken", "OpenError", computer, reason="ParentContainsErrorRecordException")
+    exc.record = ErrorRecord(
+        exc, "PSSessionStateBroken", "OpenError", computer, reason="ParentContainsErrorRecordException"
+    )
     error = PsError(ErrorRecord(exc, "PSSessionStateBroken", "OpenError", computer))
     error.thrown = True
     return error
@@ -184,9 +214,7 @@ class RemoteStreams:
                 console.write_host(record)
             sinks[6](record)
 
-        self.streams = Streams(
-            {2: error, 3: sinks[3], 4: sinks[4], 5: sinks[5], 6: information}, lambda record: None
-        )
+        self.streams = Streams({2: error, 3: sinks[3], 4: sinks[4], 5: sinks[5], 6: information}, lambda record: None)
 
 
 def run_remote(

@@ -145,7 +145,8 @@ class PowerShell:
         self.creator = creator
         self.runspace: Runspace | None = None
         self.statements: list[list[CommandEntry]] = [[]]
-        self.state, self.reason = "NotStarted", None  # type: str, ExceptionObject | None
+        self.state = "NotStarted"
+        self.reason: ExceptionObject | None = None
         self.had_errors = False
         self.streams = {n: _collection(kind) for n, kind in _STREAM_TYPES.items()}
         self.stop_signal = StopSignal()
@@ -256,7 +257,9 @@ class PowerShell:
             if any(c.is_script for c in statement) and session.engine.language_mode != "FullLanguage":
                 raise scripts_not_allowed()
 
-            def body(engine: Engine, frame: Frame, put: Callable[[Any], None], s: list[CommandEntry] = statement) -> None:
+            def body(
+                engine: Engine, frame: Frame, put: Callable[[Any], None], s: list[CommandEntry] = statement
+            ) -> None:
                 run_commands(engine, frame, s, items, put, self._note)
 
             run_remote(session, body, streams, out, self.stop_signal)
@@ -553,6 +556,10 @@ def _failure_record(e: PsError) -> ErrorRecord:
     return e.record
 
 
+def _stream(number: int) -> Callable[[Frame, Wrapper], Any]:
+    return lambda f, w: w.owner.streams[number]
+
+
 def members() -> dict[str, TypeMembers]:
     """Tables of this file."""
     powershell = TypeMembers(
@@ -629,7 +636,7 @@ def members() -> dict[str, TypeMembers]:
             }
         ),
         SMA + "PSDataStreams": TypeMembers(
-            props={n: (lambda k: lambda f, w: w.owner.streams[k])(k) for n, k in _STREAM_PROPERTY.items()},
+            props={n: _stream(k) for n, k in _STREAM_PROPERTY.items()},
             methods=[Method("ClearStreams", _clear, "")],
         ),
         SMA + "PSCommand": TypeMembers(methods=[Method("Clear", _clear_commands, "")]),

@@ -132,7 +132,9 @@ def _parameter(parameter: ast.ParameterAst) -> tuple[Param, bool, bool]:
         elif name == "validateset":
             ignore = attribute.named.get("ignorecase")
             validators.append(
-                validate_set([str(_constant(n)) for n in attribute.positional], ignore is None or bool(_constant(ignore)))
+                validate_set(
+                    [str(_constant(n)) for n in attribute.positional], ignore is None or bool(_constant(ignore))
+                )
             )
         elif name == "validaterange":
             low, high = (_constant(n) for n in attribute.positional)

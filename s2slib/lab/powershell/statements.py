@@ -131,7 +131,11 @@ class Statements(Expressions):
 
     def _if(self, n: ast.If, f: Frame, out: Out) -> None:
         for condition, body in n.clauses:
-            if truth(self.pipeline_value(condition, f) if not isinstance(condition, ast.Assign) else self.assign(condition, f)):
+            if truth(
+                self.pipeline_value(condition, f)
+                if not isinstance(condition, ast.Assign)
+                else self.assign(condition, f)
+            ):
                 self.run_statements(body, f, out)
                 return
         if n.otherwise is not None:

@@ -88,7 +88,7 @@ _INTERFACES = (
 
 BASES: dict[str, tuple[str, ...]] = {
     **{f"System.{n}": _VALUE for n in (
-        "Int32 Int64 Int16 UInt16 UInt32 UInt64 Byte SByte Double Single Decimal DateTime".split()
+        v.words("Int32 Int64 Int16 UInt16 UInt32 UInt64 Byte SByte Double Single Decimal DateTime")
     )},
     "System.Boolean": ("System.ValueType", "System.Object", "System.IComparable", "System.IConvertible"),
     "System.Char": ("System.ValueType", "System.Object", "System.IComparable", "System.IConvertible"),
@@ -143,7 +143,7 @@ BASES: dict[str, tuple[str, ...]] = {
     "System.Security.Cryptography.SHA512": ("System.Security.Cryptography.HashAlgorithm", "System.Object"),
     "System.Security.Principal.WindowsIdentity": _PLAIN,
     "System.Xml.XmlDocument": _PLAIN, "System.Management.Automation.Host.PSHost": _PLAIN,
-    **{i: () for i in _INTERFACES},
+    **dict.fromkeys(_INTERFACES, ()),
 }  # fmt: skip
 
 _BY_LOWER = {n.lower(): n for n in (*BASES, *ENUMS, *KNOWN_EXCEPTIONS)}

@@ -17,6 +17,11 @@ INT32_MIN, INT32_MAX = -(2**31), 2**31 - 1
 INT64_MIN, INT64_MAX = -(2**63), 2**63 - 1
 
 
+def words(text: str) -> tuple[str, ...]:
+    """The blank-separated words of a text."""
+    return tuple(text.split())
+
+
 class Nothing:
     """The empty result of a pipeline (AutomationNull): $null to operators, no element to pipelines and @()."""
 
