@@ -358,20 +358,6 @@ class Binder:
         """The value as the parameter takes it."""
         if value is v.NOTHING:
             value = None
-        if param.transform is not None:
-            try:
-                value = param.transform(self.call, value)
-            except BindError as e:
-                raise _error(
-                    self.signature,
-                    f'Cannot bind parameter \'{param.name}\' to the target. Exception setting "{param.name}": "{e}"',
-                    "ParameterBindingFailed",
-                    "WriteError",
-                    arg=arg,
-                    inner=ExceptionObject(
-                        SMA + "SetValueInvocationException", f'Exception setting "{param.name}": "{e}"'
-                    ),
-                ) from None
         try:
             if isinstance(value, v.NumberToken) and param.type.name == "System.Object":
                 pass
@@ -400,6 +386,20 @@ class Binder:
                 ) from None
         if any(d.mandatory for d in param.sets.values()):
             self._not_empty(param, value, arg)
+        if param.transform is not None:
+            try:
+                value = param.transform(self.call, value)
+            except BindError as e:
+                raise _error(
+                    self.signature,
+                    f'Cannot bind parameter \'{param.name}\' to the target. Exception setting "{param.name}": "{e}"',
+                    "ParameterBindingFailed",
+                    "WriteError",
+                    arg=arg,
+                    inner=ExceptionObject(
+                        SMA + "SetValueInvocationException", f'Exception setting "{param.name}": "{e}"'
+                    ),
+                ) from None
         return value
 
     def _canonical(self, param: Param, value: Any, arg: RawArgument | None) -> Any:

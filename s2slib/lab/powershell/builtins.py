@@ -27,66 +27,86 @@ CORE, UTILITY, MANAGEMENT, SECURITY = (
     f"Microsoft.PowerShell.{n}" for n in ("Core", "Utility", "Management", "Security")
 )
 
-ALIASES = {
-    "%": "ForEach-Object", "foreach": "ForEach-Object", "?": "Where-Object", "where": "Where-Object",
-    "select": "Select-Object", "sort": "Sort-Object", "measure": "Measure-Object", "group": "Group-Object",
-    "echo": "Write-Output", "write": "Write-Output", "gcm": "Get-Command", "gv": "Get-Variable", "sv": "Set-Variable",
-    "set": "Set-Variable", "nv": "New-Variable", "rv": "Remove-Variable", "sleep": "Start-Sleep", "gmo": "Get-Module",
-    "ipmo": "Import-Module", "nsn": "New-PSSession", "rsn": "Remove-PSSession", "ipsn": "Import-PSSession",
-    "gsn": "Get-PSSession", "icm": "Invoke-Command", "gc": "Get-Content", "cat": "Get-Content", "type": "Get-Content",
-    "fl": "Format-List", "ft": "Format-Table", "gm": "Get-Member", "gu": "Get-Unique", "oh": "Out-Host",
-    "rmo": "Remove-Module", "gal": "Get-Alias", "sal": "Set-Alias", "nal": "New-Alias", "gi": "Get-Item",
-    "ls": "Get-ChildItem", "dir": "Get-ChildItem", "gci": "Get-ChildItem", "cd": "Set-Location", "pwd": "Get-Location",
-    "gl": "Get-Location", "rm": "Remove-Item", "del": "Remove-Item", "cp": "Copy-Item", "mv": "Move-Item",
-    "iex": "Invoke-Expression", "iwr": "Invoke-WebRequest", "irm": "Invoke-RestMethod", "gsv": "Get-Service",
-    "gps": "Get-Process", "ps": "Get-Process", "kill": "Stop-Process", "tee": "Tee-Object", "diff": "Compare-Object",
-    "sls": "Select-String", "h": "Get-History", "cls": "Clear-Host", "clear": "Clear-Host", "curl": "Invoke-WebRequest",
-    "wget": "Invoke-WebRequest", "sasv": "Start-Service", "spsv": "Stop-Service", "saps": "Start-Process",
-    "gp": "Get-ItemProperty", "sp": "Set-ItemProperty", "ni": "New-Item", "ii": "Invoke-Item", "man": "help",
-}  # fmt: skip
+_ALIASES = words(
+    "% ForEach-Object ? Where-Object ac Add-Content asnp Add-PSSnapin cat Get-Content cd Set-Location cfs "
+    "ConvertFrom-String chdir Set-Location clc Clear-Content clear Clear-Host clhy Clear-History cli "
+    "Clear-Item clp Clear-ItemProperty cls Clear-Host clv Clear-Variable cnsn Connect-PSSession compare "
+    "Compare-Object copy Copy-Item cp Copy-Item cpi Copy-Item cpp Copy-ItemProperty curl Invoke-WebRequest "
+    "cvpa Convert-Path dbp Disable-PSBreakpoint del Remove-Item diff Compare-Object dir Get-ChildItem dnsn "
+    "Disconnect-PSSession ebp Enable-PSBreakpoint echo Write-Output epal Export-Alias epcsv Export-Csv epsn "
+    "Export-PSSession erase Remove-Item etsn Enter-PSSession exsn Exit-PSSession fc Format-Custom fhx "
+    "Format-Hex fl Format-List foreach ForEach-Object ft Format-Table fw Format-Wide gal Get-Alias gbp "
+    "Get-PSBreakpoint gc Get-Content gcai Get-CimAssociatedInstance gcb Get-Clipboard gci Get-ChildItem gcim "
+    "Get-CimInstance gcls Get-CimClass gcm Get-Command gcms Get-CimSession gcs Get-PSCallStack gdr "
+    "Get-PSDrive ghy Get-History gi Get-Item gin Get-ComputerInfo gjb Get-Job gl Get-Location gm Get-Member "
+    "gmo Get-Module gp Get-ItemProperty gps Get-Process gpv Get-ItemPropertyValue group Group-Object gsn "
+    "Get-PSSession gsnp Get-PSSnapin gsv Get-Service gtz Get-TimeZone gu Get-Unique gv Get-Variable gwmi "
+    "Get-WmiObject h Get-History history Get-History icim Invoke-CimMethod icm Invoke-Command iex "
+    "Invoke-Expression ihy Invoke-History ii Invoke-Item ipal Import-Alias ipcsv Import-Csv ipmo "
+    "Import-Module ipsn Import-PSSession irm Invoke-RestMethod iwmi Invoke-WmiMethod iwr Invoke-WebRequest "
+    "kill Stop-Process lp Out-Printer ls Get-ChildItem man help md mkdir measure Measure-Object mi Move-Item "
+    "mount New-PSDrive move Move-Item mp Move-ItemProperty mv Move-Item nal New-Alias ncim New-CimInstance "
+    "ncms New-CimSession ndr New-PSDrive ni New-Item nmo New-Module npssc New-PSSessionConfigurationFile nsn "
+    "New-PSSession nv New-Variable ogv Out-GridView oh Out-Host popd Pop-Location ps Get-Process pushd "
+    "Push-Location pwd Get-Location r Invoke-History rbp Remove-PSBreakpoint rcim Remove-CimInstance rcjb "
+    "Receive-Job rcms Remove-CimSession rcsn Receive-PSSession rd Remove-Item rdr Remove-PSDrive ren "
+    "Rename-Item ri Remove-Item rjb Remove-Job rm Remove-Item rmdir Remove-Item rmo Remove-Module rni "
+    "Rename-Item rnp Rename-ItemProperty rp Remove-ItemProperty rsn Remove-PSSession rsnp Remove-PSSnapin "
+    "rujb Resume-Job rv Remove-Variable rvpa Resolve-Path rwmi Remove-WmiObject sajb Start-Job sal Set-Alias "
+    "saps Start-Process sasv Start-Service sbp Set-PSBreakpoint sc Set-Content scb Set-Clipboard scim "
+    "Set-CimInstance select Select-Object set Set-Variable shcm Show-Command si Set-Item sl Set-Location "
+    "sleep Start-Sleep sls Select-String sort Sort-Object sp Set-ItemProperty spjb Stop-Job spps Stop-Process "
+    "spsv Stop-Service start Start-Process stz Set-TimeZone sujb Suspend-Job sv Set-Variable swmi "
+    "Set-WmiInstance tee Tee-Object trcm Trace-Command type Get-Content wget Invoke-WebRequest where "
+    "Where-Object wjb Wait-Job write Write-Output"
+)
+ALIASES = dict(zip(_ALIASES[::2], _ALIASES[1::2], strict=True))
 
 # Cmdlets that every Windows Server has and this evaluator does not: refused, not "not recognized".
 _WINDOWS = frozenset(
     words(
-        "add-computer add-content add-history add-pssnapin checkpoint-computer clear-content clear-eventlog clear- "
-        "history clear-item clear-itemproperty clear-variable compare-object complete-transaction connect-pssession "
-        "connect-wsman convert-path convertfrom-csv convertfrom-securestring convertfrom-string convertfrom- "
-        "stringdata convertto-csv convertto-html convertto-xml copy-item copy-itemproperty debug-process debug- "
-        "runspace disable-pssessionconfiguration disable-psbreakpoint disable-psremoting disconnect-pssession "
-        "disconnect-wsman enable-computerrestore enable-psbreakpoint enable-psremoting enable-pssessionconfiguration "
-        "enable-wsmancredssp disable-wsmancredssp enter-pssession exit-pssession export-alias export-clixml export- "
-        "counter export-csv export-formatdata export-modulemember export-pssession format-custom format-hex format- "
-        "table format-wide get-acl get-alias get-authenticodesignature get-childitem get-cimassociatedinstance get- "
-        "cimclass get-ciminstance get-computerinfo get-computerrestorepoint get-controlpanelitem get-counter get- "
-        "credential get-event get-eventlog get-eventsubscriber get-executionpolicy get-filehash get-formatdata get- "
-        "help get-history get-hotfix get-item get-itemproperty get-itempropertyvalue get-job get-location get-member "
-        "get-pfxcertificate get-process get-psbreakpoint get-pscallstack get-psdrive get-pshostprocessinfo get- "
-        "psprovider get-pssessionconfiguration get-pssnapin get-runspace get-runspacedebug get-service get-timezone "
-        "get-tracesource get-transaction get-typedata get-unique get-verb get-winevent get-wmiobject get-wsmancredssp "
-        "get-wsmaninstance import-alias import-clixml import-counter import-csv import-localizeddata invoke-cimmethod "
-        "invoke-expression invoke-history invoke-item invoke-restmethod invoke-webrequest invoke-wmimethod invoke- "
-        "wsmanaction limit-eventlog measure-command move-item move-itemproperty new-alias new-cimsession new-event "
-        "new-eventlog new-item new-itemproperty new-module new-modulemanifest new-object new-psdrive new- "
-        "psrolecapabilityfile new-pssessionconfigurationfile new-pstransportoption new-service new-temporaryfile new- "
-        "webserviceproxy new-wineven new-wsmaninstance new-wsmansessionoption out-file out-gridview out-printer pop- "
-        "location protect-cmsmessage push-location receive-job receive-pssession register-argumentcompleter register- "
-        "cimindicationevent register-engineevent register-objectevent register-pssessionconfiguration register- "
-        "wmievent remove-computer remove-event remove-eventlog remove-item remove-itemproperty remove-job remove- "
-        "psbreakpoint remove-psdrive remove-pssnapin remove-typedata remove-wmiobject remove-wsmaninstance rename- "
-        "computer rename-item rename-itemproperty reset-computermachinepassword resolve-path restart-computer "
-        "restart-service restore-computer resume-job resume-service save-help select-object select-string select-xml "
-        "send-mailmessage set-acl set-alias set-authenticodesignature set-ciminstance set-clipboard get-clipboard "
-        "set-content set-date set-executionpolicy set-item set-itemproperty set-location set-psbreakpoint set-psdebug "
-        "set-pssessionconfiguration set-service set-strictmode set-timezone set-tracesource set-wmiinstance set- "
-        "wsmaninstance set-wsmanquickconfig show-command show-controlpanelitem show-eventlog start-job start-process "
-        "start-service start-transaction start-transcript stop-computer stop-job stop-process stop-service stop- "
-        "transcript suspend-job suspend-service switch-process tee-object test-computersecurechannel test-connection "
-        "test-filecatalog test-modulemanifest test-pssessionconfigurationfile test-wsman trace-command unblock-file "
-        "undo-transaction unprotect-cmsmessage unregister-event unregister-pssessionconfiguration update-formatdata "
-        "update-help update-list update-typedata use-transaction wait-debugger wait-event wait-job wait-process "
-        "write-eventlog help more mkdir prompt clear-host out-lineoutput get-netadapter test-netconnection resolve- "
-        "dnsname get-aduser get-adgroup import-certificate get-windowsfeature new-selfsignedcertificate export- "
-        "pfxcertificate import-pfxcertificate"
+        "add-computer add-content add-history add-pssnapin checkpoint-computer clear-content clear-eventlog "
+        "clear-history clear-item clear-itemproperty clear-variable compare-object complete-transaction "
+        "connect-pssession connect-wsman convert-path convertfrom-csv convertfrom-securestring convertfrom-string "
+        "convertfrom-stringdata convertto-csv convertto-html convertto-xml copy-item copy-itemproperty "
+        "debug-process debug-runspace disable-pssessionconfiguration disable-psbreakpoint disable-psremoting "
+        "disconnect-pssession disconnect-wsman enable-computerrestore enable-psbreakpoint enable-psremoting "
+        "enable-pssessionconfiguration enable-wsmancredssp disable-wsmancredssp enter-pssession exit-pssession "
+        "export-alias export-clixml export-counter export-csv export-formatdata export-modulemember "
+        "export-pssession format-custom format-hex format-table format-wide get-acl get-alias "
+        "get-authenticodesignature get-childitem get-cimassociatedinstance get-cimclass get-ciminstance "
+        "get-computerinfo get-computerrestorepoint get-controlpanelitem get-counter get-credential get-event "
+        "get-eventlog get-eventsubscriber get-executionpolicy get-filehash get-formatdata get-help get-history "
+        "get-hotfix get-item get-itemproperty get-itempropertyvalue get-job get-location get-member "
+        "get-pfxcertificate get-process get-psbreakpoint get-pscallstack get-psdrive get-pshostprocessinfo "
+        "get-psprovider get-pssessionconfiguration get-pssnapin get-runspace get-runspacedebug get-service "
+        "get-timezone get-tracesource get-transaction get-typedata get-unique get-verb get-winevent get-wmiobject "
+        "get-wsmancredssp get-wsmaninstance import-alias import-clixml import-counter import-csv "
+        "import-localizeddata invoke-cimmethod invoke-expression invoke-history invoke-item invoke-restmethod "
+        "invoke-webrequest invoke-wmimethod invoke-wsmanaction limit-eventlog measure-command move-item "
+        "move-itemproperty new-alias new-cimsession new-event new-eventlog new-item new-itemproperty new-module "
+        "new-modulemanifest new-object new-psdrive new-psrolecapabilityfile new-pssessionconfigurationfile "
+        "new-pstransportoption new-service new-temporaryfile new-webserviceproxy new-wineven new-wsmaninstance "
+        "new-wsmansessionoption out-file out-gridview out-printer pop-location protect-cmsmessage push-location "
+        "receive-job receive-pssession register-argumentcompleter register-cimindicationevent "
+        "register-engineevent register-objectevent register-pssessionconfiguration register-wmievent "
+        "remove-computer remove-event remove-eventlog remove-item remove-itemproperty remove-job "
+        "remove-psbreakpoint remove-psdrive remove-pssnapin remove-typedata remove-wmiobject remove-wsmaninstance "
+        "rename-computer rename-item rename-itemproperty reset-computermachinepassword resolve-path "
+        "restart-computer restart-service restore-computer resume-job resume-service save-help select-object "
+        "select-string select-xml send-mailmessage set-acl set-alias set-authenticodesignature set-ciminstance "
+        "set-clipboard get-clipboard set-content set-date set-executionpolicy set-item set-itemproperty "
+        "set-location set-psbreakpoint set-psdebug set-pssessionconfiguration set-service set-strictmode "
+        "set-timezone set-tracesource set-wmiinstance set-wsmaninstance set-wsmanquickconfig show-command "
+        "show-controlpanelitem show-eventlog start-job start-process start-service start-transaction "
+        "start-transcript stop-computer stop-job stop-process stop-service stop-transcript suspend-job "
+        "suspend-service switch-process tee-object test-computersecurechannel test-connection test-filecatalog "
+        "test-modulemanifest test-pssessionconfigurationfile test-wsman trace-command unblock-file "
+        "undo-transaction unprotect-cmsmessage unregister-event unregister-pssessionconfiguration "
+        "update-formatdata update-help update-list update-typedata use-transaction wait-debugger wait-event "
+        "wait-job wait-process write-eventlog help more mkdir prompt clear-host out-lineoutput get-netadapter "
+        "test-netconnection resolve-dnsname get-aduser get-adgroup import-certificate get-windowsfeature "
+        "new-selfsignedcertificate export-pfxcertificate import-pfxcertificate"
     )
 )
 
@@ -94,6 +114,7 @@ _WINDOWS = frozenset(
 def unsupported_command(name: str) -> None:
     """Refuse a command that Windows has and the evaluator lacks."""
     bare = name.rsplit("\\", 1)[-1].lower()
+    bare = ALIASES.get(bare, bare).lower()
     if bare in _WINDOWS or (bare.startswith("get-") and f"{bare[4:]}" in ("", "-")):
         raise Unsupported(f"the command {name}")
     if bare in (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import itertools
 from typing import Any
@@ -11,7 +12,7 @@ from s2slib.lab.powershell import values as v
 from s2slib.lab.powershell.builtins import CORE, UTILITY, Builtin, declare
 from s2slib.lab.powershell.convert import truth
 from s2slib.lab.powershell.engine import ScriptBlock
-from s2slib.lab.powershell.errors import EnoughFlow, PsError, Unsupported
+from s2slib.lab.powershell.errors import EnoughFlow, PsError, ReturnFlow, Unsupported
 from s2slib.lab.powershell.processors import Cmdlet
 from s2slib.lab.powershell.regex import has_wildcard, like
 from s2slib.lab.powershell.tables import Table
@@ -40,7 +41,8 @@ class BlockCmdlet(Cmdlet):
         try:
             with engine.underscore(self.f) as place:
                 place(item)
-                engine.run_statements(block.ast.body, self.f, out)
+                with contextlib.suppress(ReturnFlow):
+                    engine.run_statements(block.ast.body, self.f, out)
         finally:
             engine.depth -= 1
 
@@ -461,7 +463,7 @@ class NewObject(Cmdlet):
             "InvalidOperation", None, exc,
         )  # fmt: skip
         record.suffix = ""
-        raise PsError(record)
+        self.fail(record)
 
 
 class AddMember(Cmdlet):

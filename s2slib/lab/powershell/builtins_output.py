@@ -7,7 +7,7 @@ from typing import Any
 from s2slib.lab.powershell import values as v
 from s2slib.lab.powershell.builtins import CORE, UTILITY, Builtin, declare
 from s2slib.lab.powershell.engine import InformationRecord
-from s2slib.lab.powershell.errors import ErrorRecord, ExceptionObject, PsError, Unsupported
+from s2slib.lab.powershell.errors import ErrorRecord, ExceptionObject, Unsupported
 from s2slib.lab.powershell.operators import items_of
 from s2slib.lab.powershell.processors import Cmdlet
 from s2slib.lab.powershell.text import to_text
@@ -201,7 +201,7 @@ class ReadHost(Cmdlet):
             SMA + "PSInvalidOperationException",
             "Windows PowerShell is in NonInteractive mode. Read and Prompt functionality is not available.",
         )
-        raise PsError(self.make_record(exc.message, "InvalidOperation", "InvalidOperation", None, exc))
+        self.fail(self.make_record(exc.message, "InvalidOperation", "InvalidOperation", None, exc))
 
 
 def declarations() -> list[Builtin]:

@@ -49,6 +49,10 @@ class BareMachine:
         """The computer's own clock."""
         return datetime.now(UTC)
 
+    def sleep(self, seconds: float, stopping: threading.Event) -> bool:
+        """Real time passes."""
+        return False
+
     def open_endpoint(
         self,
         session: object,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from s2slib.lab.powershell import values as v
@@ -14,6 +15,7 @@ from s2slib.lab.powershell.errors import (
     ExceptionObject,
     Position,
     PsError,
+    ReturnFlow,
     TerminatingInFunction,
     Unsupported,
     runtime_error,
@@ -338,11 +340,11 @@ def where_foreach(f: Frame, low: str, items: list[Any], args: list[Any]) -> Any:
     with engine.underscore(f) as place:
         for item in items:
             place(item)
-            if low == "foreach":
-                engine.run_statements(body, f, made.items.append)
-                continue
             found: list[Any] = []
-            engine.run_statements(body, f, found.append)
+            with contextlib.suppress(ReturnFlow):
+                engine.run_statements(body, f, made.items.append if low == "foreach" else found.append)
+            if low == "foreach":
+                continue
             if truth(found if len(found) > 1 else found[0] if found else None):
                 made.items.append(item)
     return made

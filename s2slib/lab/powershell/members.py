@@ -129,7 +129,7 @@ class Members:
         found = self.tables.get(kind.name)
         if found is not None:
             return found
-        if kind.name in ENUMS:
+        if kind.is_enum:
             return self.tables["System.Enum"]
         if kind.name in KNOWN_EXCEPTIONS or kind.name.endswith("Exception"):
             return self.tables["System.Exception"]

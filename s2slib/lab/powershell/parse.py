@@ -32,7 +32,7 @@ from s2slib.lab.powershell.values import words
 
 LOOPS = ("foreach", "for", "while", "do", "switch")
 REFUSED = frozenset(
-    words("trap data class enum using workflow parallel sequence inlinescript dynamicparam configuration filter")
+    words("trap data class enum using workflow parallel sequence inlinescript dynamicparam configuration")
 )
 
 
@@ -500,6 +500,15 @@ class Parser(ExpressionParser):
 
     def _do_continue(self, start: int) -> Node:
         return self._loop_jump(start, "continue")
+
+    def _do_filter(self, start: int) -> Node:
+        node = self._do_function(start)
+        assert isinstance(node, FunctionDefinition)
+        block = node.block
+        if block.has_blocks:
+            raise Unsupported("a filter with named blocks")
+        block.process, block.body = block.body, []
+        return node
 
     def _do_function(self, start: int) -> Node:
         self.skip_lines()

@@ -224,10 +224,17 @@ class Cmdlet(Processor):
     ) -> NoReturn:
         """A terminating error."""
         record = self.make_record(message, id, category, target, exception)
+        self.fail(record)
+
+    def fail(self, record: ErrorRecord) -> NoReturn:
+        """End with this record: a script's catch sees its exception, a host one around it."""
         variable = self._variables.get("ErrorVariable")
         if variable is not None:
             variable.items.append(record)
-        raise PsError(record)
+        around = ExceptionObject(
+            SMA + "CmdletInvocationException", record.message, inner=record.exception, record=record
+        )
+        raise PsError(record, exception=around)
 
     def warning(self, text: str) -> None:
         """A warning record."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
@@ -239,7 +240,9 @@ class Statements(Expressions):
 
     def collect_block(self, node: ast.BlockExpression, f: Frame) -> Any:
         """A block run in this scope, as one value."""
-        items = self.collect(node.block.body, f)
+        items: list[Any] = []
+        with contextlib.suppress(ReturnFlow):
+            self.run_statements(node.block.body, f, items.append)
         return items if len(items) > 1 else (items[0] if items else None)
 
     def underscore(self, f: Frame) -> Underscore:

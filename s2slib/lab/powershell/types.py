@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -24,6 +24,12 @@ class PsType:
     name: str
     element: PsType | None = None
     args: tuple[PsType, ...] = ()
+    foreign_enum: bool = field(default=False, compare=False)  # an enumeration of a product, known by its values only
+
+    @property
+    def is_enum(self) -> bool:
+        """Whether it is an enumeration."""
+        return self.element is None and (self.foreign_enum or self.name in ENUMS)
 
     @property
     def full_name(self) -> str:
@@ -223,7 +229,7 @@ def type_of(value: Any) -> PsType:
     if isinstance(value, v.PsObject):
         return named(SMA + "PSCustomObject") if value.base is None else type_of(value.base)
     if isinstance(value, v.PsEnum):
-        return named(value.type_name)
+        return PsType(value.type_name, foreign_enum=True)
     if isinstance(value, v.PsArray):
         return array_of(value.element)
     if isinstance(value, Table):
@@ -254,7 +260,7 @@ def derives_from(kind: PsType, target: str) -> bool:
         return True
     if kind.element is not None:
         return target in ("System.Array", *BASES["System.Array"])
-    if kind.name in ENUMS:
+    if kind.is_enum:
         return target in ("System.Enum", *_VALUE)
     bases = BASES.get(kind.name)
     if bases is not None:
@@ -300,7 +306,7 @@ def type_names(value: Any) -> list[str]:
     own = type_of(value)
     if own.element is not None:
         return [own.name, "System.Array", "System.Object"]
-    if own.name in ENUMS:
+    if own.is_enum:
         return [own.name, "System.Enum", "System.ValueType", "System.Object"]
     if own.args:
         raise Unsupported(f"the type names of a {own.display}")
