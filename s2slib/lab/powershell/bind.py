@@ -359,9 +359,7 @@ class Binder:
         if value is v.NOTHING:
             value = None
         try:
-            if isinstance(value, v.NumberToken) and param.type.name == "System.Object":
-                pass
-            elif param.type.name == "System.Collections.Hashtable" and isinstance(value, Table) and value.ordered:
+            if param.type.name == "System.Collections.Hashtable" and isinstance(value, Table) and value.ordered:
                 value = Table(items=value.written())
             else:
                 value = convert(value, param.type, parameter=True)

@@ -62,7 +62,7 @@ class ForEachObject(BlockCmdlet):
     def start(self) -> None:
         self.member = None
         self.first, self.middle, self.last = self.p.get("Begin"), [], self.p.get("End")
-        blocks = self.p.get("Process") or []
+        blocks = [*(self.p.get("Process") or []), *(self.p.get("RemainingScripts") or [])]
         if "MemberName" in self.p:
             self.member = self.p["MemberName"]
             if "ArgumentList" in self.p:

@@ -129,6 +129,8 @@ def to_string(value: Any) -> str:
 def _string(value: Any, kind: PsType, parameter: bool) -> Any:
     if parameter and isinstance(value, (list, bytes, v.Collection)):
         raise runtime_error("Cannot convert value to type System.String.", "CannotConvertArgument", "InvalidType")
+    if isinstance(value, (v.NumberToken, v.RealToken)):
+        return value.text if parameter else to_text(int(value) if isinstance(value, int) else float(value))
     return to_text(value)
 
 

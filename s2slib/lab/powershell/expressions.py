@@ -402,8 +402,8 @@ class Expressions:
                 "WriteError",
                 type_name=SMA + "SessionStateUnauthorizedAccessException",
             )
-        if isinstance(value, v.NumberToken):
-            value = int(value)
+        if isinstance(value, (v.NumberToken, v.RealToken)):
+            value = int(value) if isinstance(value, int) else float(value)
         f.scope.named(target.scope).set(target.name, value, kind)
 
 

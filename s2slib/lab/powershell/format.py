@@ -127,7 +127,7 @@ def _rounded(value: Any, places: int) -> Decimal:
 
 def _number(value: Any, spec: str, culture: Culture) -> str:
     if spec == "":
-        text = to_text(int(value)) if isinstance(value, int) else to_text(value)
+        text = to_text(value)
         return text.replace(".", culture.decimal_point)
     found = re.fullmatch(r"([A-Za-z])(\d{0,2})", spec)
     if found is None:

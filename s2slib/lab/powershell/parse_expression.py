@@ -34,7 +34,7 @@ from s2slib.lab.powershell.syntax import (
     Unary,
     Variable,
 )
-from s2slib.lab.powershell.values import NumberToken, words
+from s2slib.lab.powershell.values import NumberToken, RealToken, words
 
 _COMPARE = words("eq ne gt ge lt le like notlike match notmatch contains notcontains in notin replace split join")
 WORD_OPERATORS: dict[str, int] = {
@@ -740,7 +740,9 @@ class ExpressionParser(Scanner):
                 if isinstance(number, int) and not isinstance(number, bool):
                     if str(int(number)) != written:
                         return Const(start, self.i, NumberToken(int(number), written))
-                elif isinstance(number, float) and repr(number) != written:
+                elif isinstance(number, float):
+                    return Const(start, self.i, RealToken(number, written))
+                elif not isinstance(number, int):
                     raise Unsupported(f"the number {written} as an argument, which keeps its text")
                 return Const(start, self.i, number)
         return node

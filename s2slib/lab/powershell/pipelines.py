@@ -389,7 +389,7 @@ def native_arguments(raw: list[RawArgument]) -> list[str]:
             continue
         items = ops.items_of(arg.value)
         for item in [arg.value] if items is None else items:
-            text = to_text(item)
+            text = item.text if isinstance(item, (v.NumberToken, v.RealToken)) else to_text(item)
             if text == "" or '"' in text:
                 raise Unsupported(f"the native argument {text!r}, which Windows PowerShell passes on in its own way")
             argv.append(text)

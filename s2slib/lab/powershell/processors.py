@@ -366,8 +366,8 @@ def _plain_argument(value: Any) -> Any:
     """A bound value as cmdlets are handed it."""
     if isinstance(value, v.SwitchParameter):
         return value.present
-    if isinstance(value, v.NumberToken):
-        return int(value)
+    if isinstance(value, (v.NumberToken, v.RealToken)):
+        return int(value) if isinstance(value, int) else float(value)
     return value
 
 

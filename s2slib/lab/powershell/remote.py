@@ -23,7 +23,7 @@ from s2slib.lab.powershell.errors import (
     Unsupported,
 )
 from s2slib.lab.powershell.interpreter import Engine
-from s2slib.lab.powershell.pipelines import Found
+from s2slib.lab.powershell.pipelines import Found, command_not_found
 from s2slib.lab.powershell.registry import Endpoint
 from s2slib.lab.powershell.tables import Table
 from s2slib.lab.powershell.text import to_text
@@ -64,8 +64,8 @@ def rebuild(value: Any, depth: int = 1) -> Any:
     """A value as it arrives from another process."""
     if value is None or value is v.NOTHING:
         return None
-    if isinstance(value, v.NumberToken):
-        return int(value)
+    if isinstance(value, (v.NumberToken, v.RealToken)):
+        return int(value) if isinstance(value, int) else float(value)
     if isinstance(value, _AS_IS):
         return value
     if isinstance(value, v.PsEnum):
@@ -145,6 +145,15 @@ class RemoteEngine(Engine):
         if self.language_mode == "FullLanguage" or name.lower() in _RESTRICTED:
             return super().find_command(name, f, load=load)
         return None
+
+    def require_command(self, name: str, f: Frame) -> Found:
+        """What the endpoint does not offer does not exist there."""
+        if self.language_mode == "FullLanguage":
+            return super().require_command(name, f)
+        found = self.find_command(name, f)
+        if found is None:
+            raise command_not_found(name)
+        return found
 
 
 class Session:

@@ -72,8 +72,8 @@ def to_text(value: Any, separator: str = " ") -> str:
         return ""
     if isinstance(value, bool):
         return "True" if value else "False"
-    if isinstance(value, v.NumberToken):
-        return value.text
+    if isinstance(value, (v.NumberToken, v.RealToken)):
+        raise Unsupported(f"the argument {value.text} as text outside a [string] parameter")
     if isinstance(value, int):
         return str(int(value))
     if isinstance(value, str):

@@ -226,6 +226,8 @@ def type_of(value: Any) -> PsType:
         raise Unsupported("the type of a fraction read from JSON, which PowerShell versions see differently")
     if isinstance(value, int):
         return _INT32 if v.INT32_MIN <= value <= v.INT32_MAX else _INT64
+    if isinstance(value, v.RealToken):
+        return _EXACT[float]
     if isinstance(value, v.PsObject):
         return named(SMA + "PSCustomObject") if value.base is None else type_of(value.base)
     if isinstance(value, v.PsEnum):

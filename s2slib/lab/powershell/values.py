@@ -305,6 +305,18 @@ class NumberToken(int):
         return made
 
 
+class RealToken(float):
+    """A Double written as a command's argument: keeps its text too."""
+
+    text: str
+
+    def __new__(cls, value: float, text: str) -> Self:
+        """A Double with the text it was written as."""
+        made = super().__new__(cls, value)
+        made.text = text
+        return made
+
+
 class PsArray(list[Any]):
     """An array with an element type other than object; `element` is its full name, e.g. System.String."""
 

@@ -1,0 +1,74 @@
+"""The whole corpus: what a real engine answered, the evaluator answers alike or refuses."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from s2slib.lab.powershell.__main__ import main
+from s2slib.lab.powershell.corpus import Case, Verdict, read_cases, run_case, run_corpus
+
+CORPUS = Path(__file__).parents[2] / "cases" / "powershell" / "corpus.jsonl"
+MOST = ("quote", "quote-many", "args", "bind", "stdin", "article", "flow", "runspace", "supervisor")
+
+
+@pytest.fixture(scope="module")
+def verdicts() -> list[Verdict]:
+    return list(run_corpus(read_cases(CORPUS)))
+
+
+def test_no_case_is_answered_otherwise(verdicts: list[Verdict]) -> None:
+    wrong = [f"{v.case.id}: {v.rc} {v.stdout[:200]!r}" for v in verdicts if v.outcome == "wrong"]
+    assert wrong == []
+
+
+def test_most_cases_are_answered_and_not_refused(verdicts: list[Verdict]) -> None:
+    answered = sum(v.outcome == "answered" for v in verdicts)
+    assert answered / len(verdicts) > 0.95
+
+
+@pytest.mark.parametrize("group", MOST)
+def test_what_the_product_rests_on_is_answered(verdicts: list[Verdict], group: str) -> None:
+    outcomes = Counter(v.outcome for v in verdicts if v.case.group == group)
+    assert outcomes["answered"] >= 0.95 * outcomes.total() > 0
+
+
+def test_a_refusal_says_what_is_not_understood(verdicts: list[Verdict]) -> None:
+    refused = [v for v in verdicts if v.outcome == "refused"]
+    assert refused
+    assert all(v.why and "Error at" not in v.why for v in refused)
+
+
+def cases() -> Iterator[Case]:
+    yield Case("x-1", "flow", "'a'", 0, "a\n")
+    yield Case("x-2", "flow", "Get-ChildItem", 0, "a\n")
+    yield Case("x-3", "flow", "'a'", 0, "b\n")
+    yield Case("x-4", "flow", "'a'", 0, "b\n", differs51="for the test")
+
+
+def test_the_runner_tells_answered_refused_and_wrong_apart() -> None:
+    assert [v.outcome for v in run_corpus(cases())] == ["answered", "refused", "wrong"]
+
+
+def test_another_exit_code_is_another_answer() -> None:
+    case = Case("x-1", "flow", "'a'", 0, "a\n")
+    assert run_case(replace(case, rc=3)).outcome == "wrong"
+
+
+def test_the_command_line_prints_every_other_answer_and_fails(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "cases.jsonl"
+    rows = [c.__dict__ if hasattr(c, "__dict__") else {} for c in cases()]
+    path.write_text("".join(json.dumps(r) + "\n" for r in rows), encoding="utf-8")
+    assert main(["--corpus", str(path)]) == 1
+    printed = capsys.readouterr().out.splitlines()
+    assert printed[0].startswith("x-2: ")
+    assert "refused: the command Get-ChildItem" in printed[0]
+    assert printed[1].startswith("x-3: ")
+    assert printed[-1] == "answered 1, refused 1, wrong 1"
