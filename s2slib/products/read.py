@@ -20,7 +20,7 @@ class Read:
     """`provides` are the keys it answers; whatever goes wrong, each of them becomes Unknown, never Absent (P4).
 
     `parse` gets a reply that completed without an error; `absent_when` are error ids (substrings) by which the product
-    says that there is no such object.
+    says that there is no such object; `error_answer` turns an error text that is an answer (an HTTP status) into facts.
     """
 
     server: str
@@ -29,11 +29,15 @@ class Read:
     parse: Callable[[Reply], Parsed]
     absent_when: tuple[str, ...] = ()
     rights: str = ""
+    error_answer: Callable[[str], Parsed | None] | None = None
 
     def facts(self, reply: Reply) -> dict[str, Fact]:
         """The facts that a reply gives."""
         if reply.state != "completed" or reply.errors:
             first = reply.errors[0] if reply.errors else None
+            answered = self.error_answer(first.message) if self.error_answer and first is not None else None
+            if answered is not None:
+                return dict(answered)
             if first is not None and self.absent_when and all(self._says_absent(e.id, e.message) for e in reply.errors):
                 return {key: Absent() for key in self.provides}
             reason = first.message.strip() if first is not None else f"the command ended as {reply.state}"

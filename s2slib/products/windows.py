@@ -24,6 +24,7 @@ from s2slib.trust.metadata import parse as parse_metadata
 IISRESET = r"C:\Windows\System32\iisreset.exe"
 WHOAMI = r"C:\Windows\System32\whoami.exe"
 WORKER_POOL = re.compile(r'-ap "(?P<pool>[^"]+)"')
+HTTP_STATUS = re.compile(r"\((?P<status>[1-5]\d\d)\)")  # as in "The remote server returned an error: (401) Unauthorized."
 TRUST_POOLS = re.compile(r"^MSExchange(Services|Autodiscover)(FrontEnd)?AppPool$", re.IGNORECASE)
 
 
@@ -93,13 +94,17 @@ def iisreset(*arguments: str) -> Program:
 
 
 def get_page_status(server: str, url: str, name: str) -> Read:
-    """`Invoke-WebRequest -UseBasicParsing -Uri <url>` on the server: the HTTP status it gets (health pages, O12)."""
+    """`Invoke-WebRequest -UseBasicParsing -Uri <url>` on the server: the HTTP status it gets, whichever (O12)."""
     key = on(server, name)
 
     def parse(reply: Reply) -> Mapping[str, Fact]:
         return {key: Known(int(field(rows(reply)[0], "StatusCode")))}
 
-    return Read(server, _request(url, ("StatusCode",)), (key,), parse)
+    def status_in(message: str) -> Mapping[str, Fact] | None:
+        found = HTTP_STATUS.search(message)
+        return {key: Known(int(found["status"]))} if found else None
+
+    return Read(server, _request(url, ("StatusCode",)), (key,), parse, error_answer=status_in)
 
 
 def get_metadata(server: str, url: str, key: str) -> Read:

@@ -95,16 +95,20 @@ def trust_loaded(entry: Fact, workers: Fact, services: Fact) -> Fact:
 
 
 def web_healthy(facts: Facts, server: str, is_client_access: bool, is_mailbox: bool) -> Fact:
-    """Whether W3SVC and WAS run and every health page of the server's roles answers 200 (O12)."""
+    """Whether the web services of a server's roles are back (O12).
+
+    W3SVC and WAS run; on a Client Access server the health pages of EWS, Autodiscover and OWA are 200; on a Mailbox
+    server the back-end site answers, with any status below 500 (without a token EWS says 401).
+    """
     services = facts[on(server, "iis_services")]
     if not isinstance(services, Known):
         return services if isinstance(services, Unknown) else Unknown("W3SVC and WAS were not found")
     if {services.value.get("W3SVC"), services.value.get("WAS")} != {"Running"}:
         return Known(False)
-    names = [name for _, name in HEALTH_PAGES] if is_client_access else []
-    names += ["health_back_end"] if is_mailbox else []
-    pages = [facts[on(server, name)] for name in names]
-    for page in pages:
-        if isinstance(page, Unknown):
-            return page
-    return Known(all(isinstance(page, Known) and page.value == 200 for page in pages))
+    pages = [facts[on(server, name)] for _, name in HEALTH_PAGES] if is_client_access else []
+    back_end = [facts[on(server, "health_back_end")]] if is_mailbox else []
+    for page in (*pages, *back_end):
+        if not isinstance(page, Known):
+            return page if isinstance(page, Unknown) else Unknown("a health page was not asked for")
+    front = all(isinstance(page, Known) and page.value == 200 for page in pages)
+    return Known(front and all(isinstance(page, Known) and page.value < 500 for page in back_end))

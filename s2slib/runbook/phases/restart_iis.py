@@ -84,7 +84,9 @@ def _changes_before(facts: Facts, server: ExchangeHost) -> bool:
 
 def _restart(d: Scope, facts: Facts, server: ExchangeHost) -> Change:
     before = facts.value(on(server.fqdn, "components"), {})
-    settled: dict[str, Json] = {on(server.fqdn, WEB_HEALTHY): True, on(server.fqdn, TRUST_LOADED): True}
+    settled: dict[str, Json] = {on(server.fqdn, TRUST_LOADED): True}
+    if before.get("ServerWideOffline") != "Inactive":  # a server in maintenance stays in it, and its pages say so
+        settled[on(server.fqdn, WEB_HEALTHY)] = True
     if before:
         settled[on(server.fqdn, "components")] = before
     return Change(
