@@ -513,10 +513,8 @@ class Binder:
         if values:
             for param in self.signature.params:
                 if param.name not in self.values and any(d.remaining for d in param.sets.values()):
-                    items: list[Any] = []
-                    for arg in values:
-                        items.extend(arg.value if type(arg.value) is list else [arg.value])
-                    self.set_value(param, items, values[0])
+                    whole = values[0].value if len(values) == 1 else [arg.value for arg in values]
+                    self.set_value(param, whole, values[0])
                     return []
         return values
 

@@ -29,6 +29,13 @@ def plain_block(block: Any, what: str) -> ScriptBlock:
     return block
 
 
+def property_of(cmdlet: Cmdlet, item: Any, name: str) -> Any:
+    """An object's property by name; hashtables are refused, whose keys some versions take for properties."""
+    if isinstance(item, Table):
+        raise Unsupported("the keys of a hashtable as properties")
+    return cmdlet.f.engine.members.get(cmdlet.f, item, name)
+
+
 class BlockCmdlet(Cmdlet):
     """A cmdlet that runs script blocks in its caller's scope with $_ set."""
 
@@ -95,7 +102,7 @@ class ForEachObject(BlockCmdlet):
         if low in ("tostring", "gettype") or (table is not None and low in table.methods and low not in table.props):
             value = members.invoke(self.f, item, name, [])
         else:
-            value = members.get(self.f, item, name)
+            value = property_of(self, item, name)
         self.enumerate(value)
 
     def finish(self) -> None:
@@ -124,7 +131,7 @@ class WhereObject(BlockCmdlet):
 
     def _compare(self, item: Any) -> bool:
         name = self.p["Property"]
-        left = self.f.engine.members.get(self.f, item, name) if item is not None else None
+        left = property_of(self, item, name) if item is not None else None
         right = self.p.get("Value")
         if not self.op:
             if "Value" in self.p:
@@ -224,9 +231,7 @@ class SelectObject(BlockCmdlet):
         return v.PsObject([base, *v.CUSTOM_OBJECT], made)
 
     def _property(self, item: Any, name: str) -> Any:
-        if isinstance(item, Table):
-            return item.get(name) if item.has(name) else self.f.engine.members.get(self.f, item, name)
-        return self.f.engine.members.get(self.f, item, name)
+        return property_of(self, item, name)
 
     def _names(self, item: Any) -> list[str]:
         if isinstance(item, v.PsObject) and item.base is None:
@@ -257,7 +262,7 @@ class SelectObject(BlockCmdlet):
     def _expand(self, item: Any) -> None:
         name = self.p["ExpandProperty"]
         present = isinstance(item, v.PsObject) and item.find(name) is not None
-        value = None if item is None else self.f.engine.members.get(self.f, item, name)
+        value = None if item is None else property_of(self, item, name)
         if value is None and not present:
             self.write_error(
                 f'Property "{name}" cannot be found.', "ExpandPropertyNotFound", "InvalidArgument", item,
@@ -324,7 +329,7 @@ class SortObject(BlockCmdlet):
             column = next((x for k, x in column.written() if "expression".startswith(to_text(k).lower())), None)
         if isinstance(column, ScriptBlock):
             return self.block_value(plain_block(column, "Sort-Object"), item)
-        return self.f.engine.members.get(self.f, item, to_text(column))
+        return property_of(self, item, to_text(column))
 
 
 def _alike(a: Any, b: Any) -> bool:
@@ -360,7 +365,7 @@ class MeasureObject(Cmdlet):
         item = self.p["InputObject"]
         if item is None:
             return
-        value = self.f.engine.members.get(self.f, item, self.property) if self.property else item
+        value = property_of(self, item, self.property) if self.property else item
         if value is None:
             return
         self.count += 1
@@ -406,7 +411,7 @@ class GroupObject(BlockCmdlet):
         elif isinstance(column, ScriptBlock):
             key = self.block_value(plain_block(column, "Group-Object"), item)
         else:
-            key = None if item is None else self.f.engine.members.get(self.f, item, to_text(column))
+            key = None if item is None else property_of(self, item, to_text(column))
         for known, members in self.groups:
             if type(known) is type(key) and ops.equal(known, key):
                 members.append(item)

@@ -10,6 +10,7 @@ from s2slib.lab.powershell.engine import InformationRecord
 from s2slib.lab.powershell.errors import ErrorRecord, ExceptionObject, Unsupported
 from s2slib.lab.powershell.operators import items_of
 from s2slib.lab.powershell.processors import Cmdlet
+from s2slib.lab.powershell.tables import Table
 from s2slib.lab.powershell.text import to_text
 from s2slib.lab.powershell.types import SMA
 
@@ -23,9 +24,6 @@ class WriteOutput(Cmdlet):
         value = self.p.get("InputObject")
         if self.switch("NoEnumerate"):
             self.out(value)
-            return
-        if isinstance(value, list) and len(value) == 1 and isinstance(value[0], list) and not self._has_input:
-            self.out(value[0])
             return
         self.enumerate(value)
 
@@ -120,6 +118,8 @@ class WriteHost(Cmdlet):
         )  # fmt: skip
 
     def _text(self, value: Any, separator: str) -> str:
+        if isinstance(value, Table):
+            raise Unsupported("Write-Host of a hashtable")
         items = items_of(value) if not isinstance(value, v.PsObject) else None
         if items is None:
             return to_text(value)

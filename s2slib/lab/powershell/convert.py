@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 import uuid
 from collections.abc import Callable
@@ -153,6 +152,8 @@ def _switch(value: Any, kind: PsType, parameter: bool) -> v.SwitchParameter:
     value = unwrap(value)
     if isinstance(value, (bool, int, float, Decimal)) or (value is None and not parameter):
         return v.SwitchParameter(truth(value))
+    if value is None:
+        raise Unsupported("$null for a switch")
     raise runtime_error(
         f'Cannot convert value "{type_name_of(value)}" to type "{SMA}SwitchParameter". Boolean parameters accept only '
         "Boolean values and numbers, such as $True, $False, 1 or 0.",
@@ -202,9 +203,11 @@ def _integer_text(text: str, kind: PsType, short: str) -> int:
     stripped = text.strip()
     if stripped == "":
         return 0
-    with contextlib.suppress(ValueError):
-        if re.fullmatch(r"[+-]?\d+", stripped, re.ASCII):
-            return int(stripped)
+    if re.fullmatch(r"[+-]?\d+", stripped, re.ASCII):
+        low, high, _ = INTEGERS[kind.name]
+        if not low <= int(stripped) <= high and kind.name != "System.Int32":
+            raise Unsupported(f"the text {text!r} as [{kind.name}]")
+        return int(stripped)
     if _HEX.fullmatch(stripped):
         whole = int(stripped, 16)
         if kind.name != "System.Int32" or whole > v.INT32_MAX or whole < 0:
@@ -320,6 +323,8 @@ def parse_datetime(text: str) -> datetime | None:
             return None
         month, day, year, hour, minute, second = us.groups()
         fraction = zone = None
+    if (fraction or "")[6:] not in ("", "0"):
+        raise Unsupported("a date with tenths of microseconds")
     try:
         when = datetime(  # noqa: DTZ001 - kind Unspecified
             int(year), int(month), int(day), int(hour or 0), int(minute or 0), int(second or 0),
@@ -358,24 +363,24 @@ def _datetime(value: Any, kind: PsType, parameter: bool) -> datetime:
         )
     if value is None or isinstance(value, (bool, list)):
         raise no_cast(value, kind)
-    if isinstance(value, int):
-        return datetime(1, 1, 1) + timedelta(microseconds=int(value) // 10)  # noqa: DTZ001
     found = _refuse(f"the conversion of a {type_name_of(value)} to [datetime]")
     assert isinstance(found, datetime)
     return found
 
 
 def parse_timespan(text: str) -> timedelta | None:
-    """[-][d.]hh:mm[:ss[.f]], or whole days; None otherwise."""
+    """[-][d.]hh:mm[:ss[.f]], or whole days; None when it is certainly no span."""
     body = text.strip()
     if re.fullmatch(r"-?\d{1,8}", body):
         return timedelta(days=int(body))
     found = _SPAN.fullmatch(body)
     if found is None:
+        if re.search(r"\d", body) or not body:
+            raise Unsupported(f"the text {text!r} as a time span")
         return None
     sign, days, hours, minutes, seconds, fraction = found.groups()
-    if int(hours) > 23 or int(minutes) > 59 or int(seconds or 0) > 59:
-        return None
+    if int(hours) > 23 or int(minutes) > 59 or int(seconds or 0) > 59 or (fraction or "")[6:] not in ("", "0"):
+        raise Unsupported(f"the text {text!r} as a time span")
     span = timedelta(
         days=int(days or 0),
         hours=int(hours),
@@ -400,7 +405,7 @@ def _timespan(value: Any, kind: PsType, parameter: bool) -> timedelta:
             "String was not recognized as a valid TimeSpan.",
             "InvalidCastParseTargetInvocationWithFormatProvider",
         )
-    if isinstance(value, int) and not isinstance(value, bool):
+    if isinstance(value, int) and not isinstance(value, bool) and int(value) % 10 == 0:
         return timedelta(microseconds=int(value) // 10)
     if value is None:
         raise no_cast(value, kind)
@@ -446,6 +451,8 @@ def to_enum(value: Any, kind: PsType) -> v.PsEnum:
     if isinstance(value, v.PsEnum):
         value = value.value
     if isinstance(value, str):
+        if "," in value and kind.name not in FLAGS:
+            raise Unsupported(f"the text {value!r} as [{kind.name}]")
         found = enum_named(kind.name, value)
         if found is not None:
             return found
@@ -462,7 +469,7 @@ def to_enum(value: Any, kind: PsType) -> v.PsEnum:
             kind,
             f"Unable to match the identifier name {value} to a valid enumerator name. Specify one of the following "
             f"enumerator names and try again:\n{names}",
-            "InvalidCastFromStringToEnum" if "," not in value else "SubstringDisambiguationEnumParseThrew",
+            "InvalidCastFromStringToEnum",
         )
     if isinstance(value, int) and not isinstance(value, bool):
         found = enum_number(kind.name, int(value))

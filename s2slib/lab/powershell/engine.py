@@ -127,10 +127,11 @@ class Streams:
 class Variable:
     """A variable with its type constraint."""
 
-    __slots__ = ("constant", "kind", "name", "value")
+    __slots__ = ("checks", "constant", "kind", "name", "value")
 
     def __init__(self, name: str, value: Any, kind: PsType | None = None, *, constant: bool = False) -> None:
         self.name, self.value, self.kind, self.constant = name, value, kind, constant
+        self.checks: tuple[Callable[[Any], None], ...] = ()  # a parameter's validation holds for later assignments too
 
 
 class Scope:
@@ -212,6 +213,11 @@ class Scope:
                 value = convert(value, found.kind)
             except PsError as e:
                 raise _metadata_error(e) from None
+        for check in found.checks:
+            try:
+                check(value)
+            except Exception:
+                raise Unsupported(f"assigning what its validation refuses to ${name}") from None
         found.value = value
 
 

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 _DRIVES = frozenset(("env", "function", "variable", "alias", "using", "workflow"))
 _UNKNOWN_AUTOMATICS = frozenset(
     v.words(
-        "profile consolefilename stacktrace foreach switch this sender event eventargs eventsubscriber "
-        "sourceeventargs psdefaultparametervalues psitemerror maximumerrorcount pssenderinfo ^ $"
+        "profile consolefilename stacktrace foreach switch this sender event eventargs eventsubscriber sourceeventargs "
+        "psdefaultparametervalues maximumerrorcount pssenderinfo ^ $ pwd outputencoding maximumaliascount "
+        "maximumdrivecount maximumfunctioncount maximumvariablecount logenginehealthevent"
     )
 )
+_GOVERNING = frozenset(("psdefaultparametervalues", "confirmpreference", "outputencoding", "executioncontext"))
 
 
 def shape(items: list[Any]) -> Any:
@@ -132,7 +134,7 @@ class Expressions:
         if found is not None:
             return found.value
         if low == "?":
-            return self.engine.success
+            return self.engine.succeeded()
         if low in _UNKNOWN_AUTOMATICS:
             raise Unsupported(f"the variable ${n.name}")
         return None
@@ -383,6 +385,13 @@ class Expressions:
         else:
             raise Unsupported("an assignment to this")
 
+    def _check_governing(self, low: str, value: Any) -> None:
+        """Variables that change how commands behave in ways that are not implemented."""
+        harmless = low == "confirmpreference" and to_text(value).lower() in ("none", "high")
+        harmless = harmless or (low == "outputencoding" and getattr(value, "codec", "") == "utf-8")
+        if not harmless:
+            raise Unsupported(f"an assignment to ${low}")
+
     def _store_variable(self, target: ast.Variable, value: Any, f: Frame, kind: PsType | None) -> None:
         low = target.name.lower()
         if target.scope in _DRIVES:
@@ -395,6 +404,8 @@ class Expressions:
             return
         if low == "null":
             return
+        if low in _GOVERNING:
+            self._check_governing(low, value)
         if low in ("true", "false", "?"):
             raise runtime_error(
                 f"Cannot overwrite variable {target.name} because it is read-only or constant.",

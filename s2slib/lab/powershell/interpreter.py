@@ -69,6 +69,8 @@ class Engine(Pipelines):
         self.machine, self.session, self.console, self.culture = machine, session, console, culture
         self.instance_id = uuid.uuid4()
         self.success = True
+        self.doubtful = False  # $? after a failure inside lone parentheses, which PowerShell versions set differently
+        self.pipelines_run = 0
         self.depth = 0
         self.error_count = 0
         self.caught: list[PsError] = []
@@ -140,8 +142,14 @@ class Engine(Pipelines):
         return enum_value(SMA + "ActionPreference", name)
 
     def child(self) -> Engine:
-        """A new runspace of the same process."""
-        return Engine(self.machine, self.session, self.console, self.console.culture)
+        """A new runspace of the same process; its threads take the culture of the one that makes it."""
+        return Engine(self.machine, self.session, self.console, self.culture)
+
+    def succeeded(self) -> bool:
+        """$?; refused where versions differ."""
+        if self.doubtful:
+            raise Unsupported("$? after a failure inside parentheses")
+        return self.success
 
     def import_module(self, name: str) -> Module | None:
         """Make a module's commands known; None when there is no such module."""

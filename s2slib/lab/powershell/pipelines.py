@@ -222,6 +222,8 @@ class Pipelines(Statements):
             self._locate_command(e, elements, f)
             raise
         self.engine.success = not any(s.failed for s in stages)
+        self.engine.doubtful = False
+        self.engine.pipelines_run += 1
 
     def _locate_command(self, e: PsError, elements: list[ast.Node], f: Frame) -> None:
         if e.record.position is None and e.record.command and e.extent is None:

@@ -199,6 +199,7 @@ def run_process(
         return STOPPED
     finally:
         ended.set()
+        signal.set()  # what still runs in other runspaces ends with the process
         console.close()
 
 
@@ -287,7 +288,7 @@ class _Process:
         except DotNetError as e:
             raise Unsupported(f"an exception of the kind {e.type_name}") from None
         output.finish()
-        return 0 if self.engine.success else 1
+        return 0 if self.engine.succeeded() else 1
 
     def _file(self, line: CommandLine) -> int:
         assert line.file is not None

@@ -459,6 +459,7 @@ class FunctionCall(Processor):
                 value = default_value(kind)
             scope.variables.pop(parameter.name.lower(), None)
             scope.set(parameter.name, value, kind)
+            scope.variables[parameter.name.lower()].checks = info.signature.by_name[parameter.name.lower()].validators
 
     def _streams(self, scope: Scope) -> Streams:
         changes: dict[int, Out] = {}

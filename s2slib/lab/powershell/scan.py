@@ -43,11 +43,8 @@ def number_value(text: str) -> Any:
     minus = sign == "-"
     if found["hex"]:
         whole = int(found["hex"], 16)
-        digits = len(found["hex"].lstrip("0xX").lstrip("0"))
-        if whole > INT32_MAX and digits <= 8 and whole >= 1 << 31:  # 0xFFFFFFFF is -1
-            whole -= 1 << 32
-        elif whole > INT64_MAX:
-            raise Unsupported(f"the number {text}")
+        if INT32_MAX < whole < 1 << 32 or whole > INT64_MAX:
+            raise Unsupported(f"the number {text}, whose sign PowerShell versions read differently")
         if found["hm"]:
             whole *= MULTIPLIERS[found["hm"].lower()]
         return _integer(-whole if minus else whole, bool(found["hs"]), text)
@@ -103,6 +100,8 @@ class Scanner:
             elif c == "`" and s[self.i + 1] in "\r\n":
                 self.i += 3 if s.startswith("\r\n", self.i + 1) else 2
             elif c == "#":
+                if s[self.i + 1 : self.i + 9].lower() == "requires":
+                    raise Unsupported("#requires")
                 stop = s.find("\n", self.i)
                 self.i = self.n if stop < 0 else stop
             elif c == "<" and s[self.i + 1] == "#":

@@ -31,6 +31,7 @@ from s2slib.lab.powershell.text import to_text
 from s2slib.lab.powershell.types import named, resolve_type
 
 MAX_STEPS = 20_000_000
+_GROUPS = (ast.Paren, ast.SubExpression, ast.ArraySub)
 
 
 class Statements(Expressions):
@@ -119,7 +120,10 @@ class Statements(Expressions):
             only = n.elements[0]
             if isinstance(only, ast.CommandExpression) and not only.redirections:
                 expression = only.expression
+                before = self.engine.pipelines_run
                 value = self.raw(expression, f)
+                ran = self.engine.pipelines_run > before
+                self.engine.doubtful = ran and not self.engine.success and isinstance(expression, _GROUPS)
                 self.engine.success = True
                 if not isinstance(expression, ast.Step):
                     emit(value, out)
