@@ -78,9 +78,7 @@ def _exchange_server_reads(d: Scope, facts: Facts, now: Now) -> list[Read]:
             ]
         if server.is_mailbox:
             reads.append(
-                windows.get_page_status(
-                    server.fqdn, f"https://{server.fqdn}:444/EWS/Exchange.asmx", "health_back_end"
-                )
+                windows.get_page_status(server.fqdn, f"https://{server.fqdn}:444/EWS/Exchange.asmx", "health_back_end")
             )
     first = d.exchange_session_server
     reads += [

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from s2slib.facts import Facts, Known
+from s2slib.facts import Facts, Json, Known
 from s2slib.products import exchange, lync
 from s2slib.products.lync import on
 from s2slib.runbook.catalogue import REPLICA_CONFIGURATION
 from s2slib.runbook.change import Change, Inverse, Settle, Step
 from s2slib.runbook.expect import one_of
 from s2slib.runbook.finding import Finding
-from s2slib.runbook.phases.common import ucs_policies, unknown_findings
+from s2slib.runbook.phases.common import ucs_policies, unknown_findings, waiting
 from s2slib.runbook.scope import Scope
 
 NAME = "autodiscover"
@@ -103,7 +103,17 @@ def plan(d: Scope, facts: Facts) -> tuple[list[Change], str]:
         return [], "Lync's OAuth configuration is unknown"
     seen = configuration.value["exchange_autodiscover_url"]
     if _same(seen, d.autodiscover_svc_url):
-        return [], f"ExchangeAutodiscoverUrl is {seen}"
+        conditions = {"exchange_autodiscover_url": seen}
+        waits = waiting(
+            NAME,
+            "lync.await_exchange_autodiscover_url",
+            "Wait until every front end's replica has the Autodiscover URL",
+            d.lync_session_server,
+            facts,
+            {lync.OAUTH_CONFIGURATION: conditions},
+            _on_every_replica(d, conditions),
+        )
+        return waits, "" if waits else f"ExchangeAutodiscoverUrl is {seen}"
     return [], f"ExchangeAutodiscoverUrl is {seen}, which this plan may not replace"
 
 
@@ -158,14 +168,15 @@ def _set_url(d: Scope, facts: Facts) -> list[Change]:
             rests_on={lync.OAUTH_CONFIGURATION: {"exchange_autodiscover_url": one_of(seen)}},
             after={lync.OAUTH_CONFIGURATION: conditions},
             inverse=(Inverse(Step(d.lync_session_server, old), "the value as it was"),),
-            settled_when=Settle(
-                {on(front_end, REPLICA_CONFIGURATION): conditions for front_end in d.front_ends},
-                REPLICATION_S,
-                what="every front end's replica has it",
-            ),
+            settled_when=_on_every_replica(d, conditions),
             proven_by="Get-CsOAuthConfiguration -LocalStore on every front end",
         )
     ]
+
+
+def _on_every_replica(d: Scope, conditions: Json) -> Settle:
+    replicas = {on(front_end, REPLICA_CONFIGURATION): conditions for front_end in d.front_ends}
+    return Settle(replicas, REPLICATION_S, what="every front end's replica has it")
 
 
 def _set_scp(d: Scope, facts: Facts) -> list[Change]:

@@ -15,7 +15,7 @@ from s2slib.runbook.catalogue import OWN_METADATA, REPLICA_CERTIFICATE
 from s2slib.runbook.change import Change, Settle, Step
 from s2slib.runbook.expect import ABSENT, contains
 from s2slib.runbook.finding import Finding
-from s2slib.runbook.phases.common import judged, server_time, unknown_findings
+from s2slib.runbook.phases.common import judged, server_time, unknown_findings, waiting
 from s2slib.runbook.scope import Scope
 from s2slib.trust import certificate
 
@@ -156,12 +156,12 @@ def _front_ends(d: Scope, facts: Facts) -> list[Finding]:
             findings.append(
                 Finding(
                     "certificates.lync.front_end_differs",
-                    "blocker",
+                    "warning",
                     NAME,
                     "This front end does not have the assigned OAuthTokenIssuer certificate",
                     seen=str(seen),
                     expected=str(assigned),
-                    remedy="wait for replication, or look at the Lync Server replica service on it",
+                    remedy="this phase waits for it; if it never arrives, look at the Lync Server replica service on it",
                     server=front_end,
                 )
             )
@@ -227,7 +227,17 @@ def plan(d: Scope, facts: Facts) -> tuple[list[Change], str]:
     """Assign OAuthTokenIssuer globally when none is assigned; settled when every front end serves its key (O2)."""
     assigned = facts[lync.OAUTH_CERTIFICATE]
     if isinstance(assigned, Known):
-        return [], f"OAuthTokenIssuer is assigned: {assigned.value['thumbprint']}"
+        thumbprint = assigned.value["thumbprint"]
+        waits = waiting(
+            NAME,
+            "lync.await_oauth_token_issuer",
+            "Wait until every front end serves the assigned signing certificate",
+            d.lync_session_server,
+            facts,
+            {lync.OAUTH_CERTIFICATE: {"thumbprint": thumbprint}},
+            _everywhere(d, thumbprint),
+        )
+        return waits, "" if waits else f"OAuthTokenIssuer is assigned: {thumbprint}"
     if not isinstance(assigned, Absent):
         return [], "whether OAuthTokenIssuer is assigned is unknown"
     thumbprint = candidate_thumbprint(d, facts)
@@ -236,8 +246,6 @@ def plan(d: Scope, facts: Facts) -> tuple[list[Change], str]:
     rests_on: dict[str, Any] = {lync.OAUTH_CERTIFICATE: ABSENT}
     if d.oauth_certificate_thumbprint == REUSE_DEFAULT:
         rests_on[lync.DEFAULT_CERTIFICATE] = {"thumbprint": thumbprint}
-    served = {on(front_end, OWN_METADATA): {"thumbprints": contains(thumbprint)} for front_end in d.front_ends}
-    held = {on(front_end, REPLICA_CERTIFICATE): {"thumbprint": thumbprint} for front_end in d.front_ends}
     change = Change(
         id="lync.assign_oauth_token_issuer",
         phase=NAME,
@@ -248,7 +256,13 @@ def plan(d: Scope, facts: Facts) -> tuple[list[Change], str]:
         rests_on=rests_on,
         after={lync.OAUTH_CERTIFICATE: {"thumbprint": thumbprint}},
         irreversible="stays assigned: Lync services do not start without an OAuthTokenIssuer certificate",
-        settled_when=Settle({**held, **served}, REPLICATION_S, what="every front end serves the new key"),
+        settled_when=_everywhere(d, thumbprint),
         proven_by="every front end's metadata document carries the key",
     )
     return [change], ""
+
+
+def _everywhere(d: Scope, thumbprint: str) -> Settle:
+    served = {on(front_end, OWN_METADATA): {"thumbprints": contains(thumbprint)} for front_end in d.front_ends}
+    held = {on(front_end, REPLICA_CERTIFICATE): {"thumbprint": thumbprint} for front_end in d.front_ends}
+    return Settle({**held, **served}, REPLICATION_S, what="every front end serves the new key")

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from s2slib.facts import Facts, Known, Unknown
+from s2slib.facts import Facts, Json, Known, Unknown
 from s2slib.products import exchange, lync
 from s2slib.products.lync import on
 from s2slib.products.read import parse_instant
+from s2slib.runbook.change import Change, Settle
+from s2slib.runbook.expect import all_hold
 from s2slib.runbook.finding import Finding
 from s2slib.runbook.scope import Scope
 from s2slib.trust import metadata
@@ -92,6 +94,31 @@ def ucs_gate(d: Scope, facts: Facts, phase: str) -> list[Finding]:
 def ucs_policies(facts: Facts) -> list[str]:
     """The user services policies that allow the unified contact store."""
     return [str(policy["identity"]) for policy in facts.value(lync.USER_POLICIES, []) if policy["ucs_allowed"]]
+
+
+def waiting(
+    phase: str, change_id: str, title: str, target: str, facts: Facts, in_place: Mapping[str, Json], settle: Settle
+) -> list[Change]:
+    """A change without commands, for what is in place but has not arrived everywhere: it only waits.
+
+    Empty when everything has arrived. An earlier run that was stopped while it waited is taken up again like this.
+    """
+    if all_hold(facts, settle.conditions) is True:
+        return []
+    return [
+        Change(
+            id=change_id,
+            phase=phase,
+            title=title,
+            target=target,
+            reason="it is configured, but has not arrived everywhere yet",
+            steps=(),
+            rests_on=in_place,
+            after=in_place,
+            settled_when=settle,
+            irreversible="nothing to undo: it only waits",
+        )
+    ]
 
 
 def lync_realm(facts: Facts) -> str:

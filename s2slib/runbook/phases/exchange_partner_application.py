@@ -21,7 +21,7 @@ from s2slib.runbook.change import Change, Inverse, Settle, Step
 from s2slib.runbook.derive import DC_ENTRY, LYNC_IN_EXCHANGE
 from s2slib.runbook.expect import ABSENT, ANY, contains
 from s2slib.runbook.finding import Finding
-from s2slib.runbook.phases.common import lync_realm, ucs_gate, unknown_findings
+from s2slib.runbook.phases.common import lync_realm, ucs_gate, unknown_findings, waiting
 from s2slib.runbook.scope import Scope
 
 NAME = "exchange_partner_application"
@@ -172,7 +172,15 @@ def plan(d: Scope, facts: Facts) -> tuple[list[Change], str]:
         return [], "several entries; none is touched"
     if not _same_url(fact.value["auth_metadata_url"], d.lync_metadata_url):
         return [], f"an entry points to {fact.value['auth_metadata_url']}; it is not touched"
-    changes = _repair_changes(d, facts)
+    changes = _repair_changes(d, facts) or waiting(
+        NAME,
+        "exchange.await_directory_replication",
+        "Wait until every domain controller has the partner application",
+        d.exchange_session_server,
+        facts,
+        {LYNC_IN_EXCHANGE: {"auth_metadata_url": fact.value["auth_metadata_url"]}},
+        _on_every_controller(d, {"auth_metadata_url": fact.value["auth_metadata_url"], "enabled": True}),
+    )
     return changes, "" if changes else f"{fact.value['name']} is complete and holds the served key"
 
 

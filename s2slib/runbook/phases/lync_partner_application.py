@@ -20,7 +20,7 @@ from s2slib.runbook.change import Change, Inverse, Settle, Step
 from s2slib.runbook.derive import EXCHANGE_IN_LYNC, REPLICA_ENTRY
 from s2slib.runbook.expect import ABSENT
 from s2slib.runbook.finding import Finding
-from s2slib.runbook.phases.common import ucs_gate, unknown_findings
+from s2slib.runbook.phases.common import ucs_gate, unknown_findings, waiting
 from s2slib.runbook.scope import Scope
 
 NAME = "lync_partner_application"
@@ -166,6 +166,16 @@ def plan(d: Scope, facts: Facts) -> tuple[list[Change], str]:
     if not _same_url(entry["metadata_url"], d.exchange_metadata_url):
         return [], f"{entry['identity']} points to {entry['metadata_url']}; it is not touched"
     changes = [_set(d, entry, name, seen, wanted) for name, seen, wanted in _wrong(entry)]
+    shape = {"metadata_url": entry["metadata_url"], "trust_level": "Full", "enabled": True}
+    changes = changes or waiting(
+        NAME,
+        "lync.await_partner_application",
+        "Wait until every front end's replica has the partner application",
+        d.lync_session_server,
+        facts,
+        {EXCHANGE_IN_LYNC: shape},
+        _on_every_replica(d, shape),
+    )
     return changes, "" if changes else f"{entry['identity']} is complete"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from s2slib.facts import Facts, Known, Unknown
 from s2slib.products import exchange, lync
 from s2slib.products.lync import on
-from s2slib.runbook.catalogue import PEER_METADATA
+from s2slib.runbook.catalogue import PEER_METADATA, REPLICA_CERTIFICATE
 from s2slib.runbook.derive import ours_in_exchange, ours_in_lync
 from s2slib.runbook.finding import Finding, Level
 from s2slib.runbook.phases.common import (
@@ -227,7 +227,10 @@ def _documents(d: Scope, facts: Facts) -> list[Finding]:
             thumbprints=exchange_thumbprints(facts),
             at=at,
         )
-    for server in d.exchange_servers if lync_thumbprints(facts) else ():
+    assigned = lync_thumbprints(facts)
+    held = [facts.value(on(front_end, REPLICA_CERTIFICATE), {}).get("thumbprint") for front_end in d.front_ends]
+    arrived = bool(assigned) and all(thumbprint == assigned[0] for thumbprint in held)
+    for server in d.exchange_servers if arrived else ():  # else it is the certificate phase's to assign, or to wait
         findings += judged_document(
             NAME,
             facts,
@@ -235,7 +238,7 @@ def _documents(d: Scope, facts: Facts) -> list[Finding]:
             server=server.fqdn,
             application_id=lync.LYNC_APPLICATION_ID,
             realm=lync_realm(facts),
-            thumbprints=lync_thumbprints(facts),
+            thumbprints=assigned,
             at=at,
         )
     return findings

@@ -44,6 +44,7 @@ def test_check_changes_nothing_and_says_what_would_change(estate: World) -> None
     assert estate.lab.estate.log.rows(caused_by="command") == []
 
 
+@pytest.mark.slow
 def test_without_the_iis_restart_exchange_answers_401_until_both_servers_restarted(estate: World) -> None:
     estate.apply(*without("restart_iis"))
     found = estate.verify()
@@ -53,6 +54,7 @@ def test_without_the_iis_restart_exchange_answers_401_until_both_servers_restart
     assert estate.verify().proven
 
 
+@pytest.mark.slow
 def test_without_the_exchange_side_the_token_is_refused(estate: World) -> None:
     estate.apply(*without("exchange_partner_application", "restart_iis"))
     found = estate.verify()
@@ -61,6 +63,7 @@ def test_without_the_exchange_side_the_token_is_refused(estate: World) -> None:
     assert estate.verify().proven
 
 
+@pytest.mark.slow
 def test_without_the_lync_side_the_other_direction_is_missing(estate: World) -> None:
     estate.apply(*without("lync_partner_application"))
     found = estate.verify()
@@ -69,6 +72,7 @@ def test_without_the_lync_side_the_other_direction_is_missing(estate: World) -> 
     assert estate.verify().proven
 
 
+@pytest.mark.slow
 def test_without_the_certificate_nothing_can_be_signed_and_nothing_is_registered(estate: World) -> None:
     results = estate.apply("exchange_partner_application")
     assert results["exchange_partner_application"].state in ("blocked", "refused")
@@ -78,6 +82,7 @@ def test_without_the_certificate_nothing_can_be_signed_and_nothing_is_registered
     assert estate.verify().proven
 
 
+@pytest.mark.slow
 def test_a_replica_that_does_not_follow_is_named_and_stops_the_run(estate: World) -> None:
     faults.store_replication_stopped(estate.lab.estate, "atl-fe-002")
     results = estate.apply("certificates", network={"timeouts_s": {"settle": 120}})
@@ -88,6 +93,7 @@ def test_a_replica_that_does_not_follow_is_named_and_stops_the_run(estate: World
     assert estate.verify().proven
 
 
+@pytest.mark.slow
 def test_a_directory_that_does_not_replicate_stops_before_a_restart_that_would_load_nothing(estate: World) -> None:
     faults.directory_replication_stopped(estate.lab.estate)
     results = estate.apply(
@@ -102,6 +108,7 @@ def test_a_directory_that_does_not_replicate_stops_before_a_restart_that_would_l
     assert estate.verify().proven
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("side", ["lync", "exchange"])
 def test_another_realm_blocks_in_preflight(side: str, estate: World) -> None:
     (faults.lync_realm if side == "lync" else faults.wildcard_accepted_domain)(estate.lab.estate)
@@ -111,6 +118,7 @@ def test_another_realm_blocks_in_preflight(side: str, estate: World) -> None:
     assert estate.written() == []
 
 
+@pytest.mark.slow
 def test_a_restart_that_fails_is_started_again_and_stops_the_roll_out(estate: World) -> None:
     estate.apply(*without("restart_iis", "lync_partner_application"))
     faults.restart_fails(estate.lab.estate, "atl-exchange-001")
@@ -123,6 +131,7 @@ def test_a_restart_that_fails_is_started_again_and_stops_the_roll_out(estate: Wo
     assert estate.verify().proven
 
 
+@pytest.mark.slow
 def test_a_policy_that_lets_contacts_migrate_stops_the_run_or_is_staged_first(tmp_path: Path) -> None:
     with world(tmp_path, Scenario(ucs_allowed=True)) as estate:
         assert estate.apply("preflight", policy={"ucs": "block"})["preflight"].state == "blocked"
