@@ -43,6 +43,8 @@ def parse(content: bytes, name: str) -> Source:
         raise DeploymentError([Problem("", "is larger than 1 MiB", allowed="a params file of a few KiB")], name)
     failure: Problem
     try:
+        if _is_too_deep(content):
+            raise RecursionError
         node = yaml.compose(content, Loader=yaml.SafeLoader)
         if node is None:
             return Source({}, {(): 1})
@@ -59,6 +61,19 @@ def parse(content: bytes, name: str) -> Source:
         failure = Problem("", "is nested too deeply", allowed="the sections of the params schema")
     # Raised outside the handler: the parser's exception quotes the file, which may hold a secret by mistake.
     raise DeploymentError([failure], name)
+
+
+def _is_too_deep(content: bytes) -> bool:
+    """Whether anything is nested deeper than a params file can be; whatever limit of recursion this process has."""
+    depth = 0
+    for event in yaml.parse(content, Loader=yaml.SafeLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                return True
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    return False
 
 
 def _syntax(error: yaml.MarkedYAMLError) -> Problem:

@@ -29,7 +29,10 @@ COLOURS = {
     "unsettled": "#9a6700",
 }
 _TABLE = "border-collapse:collapse;font-size:13px;margin:4px 0 8px 0"
-_CELL = "text-align:left;vertical-align:top;padding:3px 10px 3px 0;border-bottom:1px solid #d0d7de;white-space:pre-wrap;overflow-wrap:anywhere"
+_CELL = (
+    "text-align:left;vertical-align:top;padding:3px 10px 3px 0;"
+    "border-bottom:1px solid #d0d7de;white-space:pre-wrap;overflow-wrap:anywhere"
+)
 _HEAD = _CELL + ";font-weight:600;white-space:nowrap"
 _CODE = "background:#f6f8fa;color:#1f2328;padding:6px 8px;font-size:12px;white-space:pre-wrap;overflow-wrap:anywhere"
 
@@ -75,7 +78,8 @@ class View:
     def _repr_html_(self) -> str:
         badge = f" {_badge(self.state)}" if self.state else ""
         head = f'<div style="font-weight:600;font-size:14px">{_escaped(self.title)}{badge}</div>'
-        return f'<div style="font-family:system-ui,sans-serif;font-size:13px;line-height:1.4">{head}{"".join(map(_html, self.parts))}</div>'
+        body = "".join(map(_html, self.parts))
+        return f'<div style="font-family:system-ui,sans-serif;font-size:13px;line-height:1.4">{head}{body}</div>'
 
     def _text(self) -> list[str]:
         head = f"{self.title}: {self.state}" if self.state else self.title

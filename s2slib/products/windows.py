@@ -24,7 +24,7 @@ from s2slib.trust.metadata import parse as parse_metadata
 IISRESET = r"C:\Windows\System32\iisreset.exe"
 WHOAMI = r"C:\Windows\System32\whoami.exe"
 WORKER_POOL = re.compile(r'-ap "(?P<pool>[^"]+)"')
-HTTP_STATUS = re.compile(r"\((?P<status>[1-5]\d\d)\)")  # as in "The remote server returned an error: (401) Unauthorized."
+HTTP_STATUS = re.compile(r"\((?P<status>[1-5]\d\d)\)")  # "... returned an error: (401) Unauthorized."
 TRUST_POOLS = re.compile(r"^MSExchange(Services|Autodiscover)(FrontEnd)?AppPool$", re.IGNORECASE)
 
 

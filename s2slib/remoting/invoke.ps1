@@ -56,7 +56,12 @@ function Json($value, $depth, $room) {
   if ($base -is [bool]) { if ($base) { return 'true' } else { return 'false' } }
   if ($base -is [switch]) { if ($base.IsPresent) { return 'true' } else { return 'false' } }
   if ($base -is [enum]) { return (Fitted $base $room) }
-  if ($base.GetType().IsPrimitive -and $value.PSObject.TypeNames[0] -like 'Deserialized.*') { return (Fitted $value.Value $room) }
+  if ($base.GetType().IsPrimitive -and $value.PSObject.TypeNames[0] -like 'Deserialized.*') {
+    # an enumeration from another process: a number that carries its name
+    $name = $value.Value
+    if ($null -eq $name) { $name = "$value" }
+    return (Fitted $name $room)
+  }
   if ($base -is [int] -or $base -is [long] -or $base -is [byte] -or $base -is [int16] -or $base -is [uint16] -or $base -is [uint32] -or $base -is [uint64] -or $base -is [sbyte]) { return "$base" }
   if ($base -is [datetime]) { $stamp = $base.ToUniversalTime().ToString('o', $invariant); return '{"date":' + (Text $stamp) + '}' }
   if ($base -is [byte[]]) {

@@ -24,10 +24,9 @@ from s2slib.remoting.ledger import AttemptLedger
 from s2slib.remoting.process import RemoteProcess
 from s2slib.remoting.quoting import CredentialRef, Value
 from s2slib.remoting.reply import RemoteError
-from s2slib.remoting.target import Endpoint, Secret, Target
+from s2slib.remoting.target import Endpoint, Limits, Secret, Target
 
-MAX_OBJECTS = 10_000
-MAX_CHARACTERS = 4_000_000
+DEFAULT_LIMITS = Limits()
 _LOCAL = "local"
 _OPENER = "opener"
 _INNER = "inner"
@@ -264,6 +263,7 @@ def run_request(
     depth: int = 1,
     exit_code: bool = False,
     keep: str | None = None,
+    limits: Limits = DEFAULT_LIMITS,
 ) -> dict[str, Any]:
     """A `run` as the constant script reads it."""
     return {
@@ -275,21 +275,28 @@ def run_request(
         "properties": None if properties is None else list(properties),
         "depth": depth,
         "deadline_s": deadline_s,
-        "limit": MAX_OBJECTS,
-        "room": MAX_CHARACTERS,
+        "limit": limits.objects,
+        "room": limits.characters,
         "exit": exit_code,
         "keep": keep,
     }
 
 
-def command_request(command: Command, runspace: str, deadline_s: int) -> dict[str, Any]:
+def command_request(command: Command, runspace: str, deadline_s: int, limits: Limits) -> dict[str, Any]:
     """A command as the constant script reads it."""
     match command:
         case Program():
-            return run_request(command.path, runspace, deadline_s, arguments=command.arguments, exit_code=True)
+            arguments = command.arguments
+            return run_request(command.path, runspace, deadline_s, arguments=arguments, exit_code=True, limits=limits)
         case Script():
             return run_request(
-                command.path, runspace, deadline_s, parameters=command.parameters, depth=4, exit_code=True
+                command.path,
+                runspace,
+                deadline_s,
+                parameters=command.parameters,
+                depth=4,
+                exit_code=True,
+                limits=limits,
             )
         case Cmdlet():
             return run_request(
@@ -299,4 +306,5 @@ def command_request(command: Command, runspace: str, deadline_s: int) -> dict[st
                 parameters=command.parameters,
                 properties=command.properties,
                 depth=command.depth,
+                limits=limits,
             )

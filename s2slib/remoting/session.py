@@ -29,7 +29,7 @@ from s2slib.remoting.process import Interrupted, Ready, RemoteProcess
 from s2slib.remoting.quoting import CredentialRef, InvalidCommand, SecretRef
 from s2slib.remoting.reply import Plain, RemoteError, Reply, State
 from s2slib.remoting.runspaces import Runspaces, command_request
-from s2slib.remoting.target import Credential, Endpoint, Secret, Target, Timeouts
+from s2slib.remoting.target import Credential, Endpoint, Limits, Secret, Target, Timeouts
 from s2slib.remoting.transport import Transport
 from s2slib.remoting.winrs import Connection, Wire
 from s2slib.remoting.wire import HIDDEN, BadAnswer
@@ -38,6 +38,7 @@ __all__ = [
     "AttemptLedger",
     "Credential",
     "Endpoint",
+    "Limits",
     "Link",
     "Plain",
     "RemoteError",
@@ -199,7 +200,7 @@ class Link:
                         raise
                     replies[number] = self._refused(command, error)
                     continue
-                requests.append(command_request(command, runspace, max(1, math.ceil(timeout_s))))
+                requests.append(command_request(command, runspace, max(1, math.ceil(timeout_s)), self.target.limits))
                 asked.append(number)
         except Interrupted as lost:
             self._discard()

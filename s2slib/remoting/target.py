@@ -56,6 +56,14 @@ class Timeouts:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """How much one command may put out before it is stopped, and its answer cut and marked."""
+
+    objects: int = 10_000
+    characters: int = 4_000_000  # of all texts together
+
+
+@dataclass(frozen=True)
 class Target:
     """One server and one way in. Holds no text of a secret.
 
@@ -75,6 +83,7 @@ class Target:
     endpoints: Mapping[str, Endpoint] = field(default_factory=dict)
     modules: tuple[str, ...] = ()
     timeouts: Timeouts = Timeouts()
+    limits: Limits = Limits()
     cert_pem: Path | None = None
     cert_key_pem: Path | None = None
 

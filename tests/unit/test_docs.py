@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 VERB = re.compile(r"python run\.py ([a-z]+)")
-OF_RUN_PY = {"test", "notebook", "wheelhouse"}
+OF_RUN_PY = {"test", "notebook", "wheelhouse", "setup"}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

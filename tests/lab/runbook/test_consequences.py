@@ -23,6 +23,7 @@ def without(*names: str) -> tuple[str, ...]:
     return tuple(name for name in ALL if name not in names)
 
 
+@pytest.mark.slow
 def test_all_phases_make_a_trust_and_a_second_run_writes_nothing(estate: World) -> None:
     results = estate.apply()
     assert {name: result.state for name, result in results.items()} == dict.fromkeys(ALL, "done")
