@@ -15,6 +15,7 @@ import yaml
 
 from s2slib.deployment.problems import DeploymentError, Place, Problem, field_name
 
+MAX_DEPTH = 40
 MAX_BYTES: Final = 1 << 20
 _PLAIN_TAGS: Final = {"null", "bool", "int", "float", "timestamp", "str"}
 _PREFIX: Final = "tag:yaml.org,2002:"
