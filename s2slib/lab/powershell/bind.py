@@ -426,6 +426,12 @@ class Binder:
 
     def _conversion_error(self, param: Param, e: PsError, value: Any, arg: RawArgument | None) -> PsError:
         why = e.record.message
+        found = e.record.exception.properties
+        cast = ExceptionObject(SMA + "PSInvalidCastException", why, inner=found.get("cause"))
+        cast.record = ErrorRecord(
+            cast, e.record.error_id, e.record.category, reason="ParentContainsErrorRecordException"
+        )
+        cast.properties["unknown_inner"] = bool(found.get("unknown_inner")) and "cause" not in found
         if self.signature.compiled:
             return _error(
                 self.signature,
@@ -433,10 +439,12 @@ class Binder:
                 "CannotConvertArgumentNoMessage",
                 "InvalidArgument",
                 arg=arg,
-                inner=ExceptionObject(SMA + "PSInvalidCastException", why),
+                inner=cast,
             )
-        inner = ExceptionObject(SMA + "ArgumentTransformationMetadataException", why)
-        inner.properties["unknown_inner"] = True
+        inner = ExceptionObject(SMA + "ArgumentTransformationMetadataException", why, inner=cast)
+        inner.record = ErrorRecord(
+            inner, "RuntimeException", "MetadataError", reason="ParentContainsErrorRecordException"
+        )
         return _error(
             self.signature,
             f"Cannot process argument transformation on parameter '{param.name}'. {why}",

@@ -419,6 +419,11 @@ class GroupObject(BlockCmdlet):
         self.groups.append((key, [item]))
 
     def finish(self) -> None:
+        for (a, _), (b, _) in itertools.pairwise(self.groups):
+            if _order(a, b, True) > 0:
+                raise Unsupported(
+                    "Group-Object over values out of order, which PowerShell versions put out differently"
+                )
         for key, members in self.groups:
             made: dict[str, Any] = {}
             made["Values"] = v.Collection("System.Collections.ArrayList", [key])

@@ -40,9 +40,23 @@ _HEX = re.compile(r"[+-]?0[xX][0-9a-fA-F]+")
 
 def cast_error(value: Any, kind: PsType, why: str, id: str) -> PsError:
     """`Cannot convert value "x" to type "T". Error: "why"`."""
-    return runtime_error(
+    error = runtime_error(
         f'Cannot convert value "{to_text(value)}" to type "{kind.display}". Error: "{why}"', id, "InvalidArgument"
     )
+    error.record.exception.properties["unknown_inner"] = True
+    cause = _CAUSES.get(id)
+    if cause is not None:
+        error.record.exception.properties["cause"] = ExceptionObject(cause, why)
+    return error
+
+
+_CAUSES = {  # what .NET threw beneath a failed conversion; where it is not here it is not known
+    "InvalidCastFromStringToInteger": "System.FormatException",
+    "InvalidCastFromStringToDoubleOrSingle": "System.FormatException",
+    "InvalidCastParseTargetInvocationWithFormatProvider": "System.FormatException",
+    "InvalidCastConstructorException": "System.FormatException",
+    "InvalidCastIConvertible": "System.OverflowException",
+}
 
 
 def no_cast(value: Any, kind: PsType) -> PsError:
@@ -140,7 +154,7 @@ def _bool(value: Any, kind: PsType, parameter: bool) -> bool:
         raise runtime_error(
             f'Cannot convert value "{shown}" to type "System.Boolean". Boolean parameters accept only Boolean values and '
             "numbers, such as $True, $False, 1 or 0.",
-            "InvalidCastException",
+            "InvalidCastExceptionUnsupportedParameterType",  # UNCONFIRMED id
             "InvalidArgument",
         )
     return truth(value)
@@ -157,7 +171,7 @@ def _switch(value: Any, kind: PsType, parameter: bool) -> v.SwitchParameter:
     raise runtime_error(
         f'Cannot convert value "{type_name_of(value)}" to type "{SMA}SwitchParameter". Boolean parameters accept only '
         "Boolean values and numbers, such as $True, $False, 1 or 0.",
-        "InvalidCastException",
+        "InvalidCastExceptionUnsupportedParameterType",  # UNCONFIRMED id
         "InvalidArgument",
     )
 

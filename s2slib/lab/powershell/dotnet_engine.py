@@ -187,7 +187,7 @@ def position_message(p: Position | None) -> str:
 
 def _get_inner(f: Frame, e: ExceptionObject) -> Any:
     if e.properties.get("unknown_inner") and e.inner is None:
-        raise Unsupported("the exception behind a failed argument transformation")
+        raise Unsupported("the exception behind a failed conversion")
     return e.inner
 
 

@@ -184,7 +184,9 @@ class Engine(Pipelines):
         try:
             return ScriptBlock(parse_script(text), self)
         except PsParseError as e:
-            raise parse_failure(e) from None
+            raise Unsupported(
+                f"text that does not parse, in a script that could catch the error ({e.message})"
+            ) from None
 
     def check_cast(self, kind: PsType) -> None:
         """Conversions that Constrained Language Mode forbids."""

@@ -16,6 +16,7 @@ from s2slib.lab.powershell.errors import (
     ErrorRecord,
     ExceptionObject,
     PsError,
+    PsParseError,
     Unsupported,
     runtime_error,
 )
@@ -143,7 +144,10 @@ class Pipelines(Statements):
 
     def _script(self, path: str, text: str) -> Found:
         engine = self.engine
-        block = parse_script(text.removeprefix("\ufeff"), path)
+        try:
+            block = parse_script(text.removeprefix("\ufeff"), path)
+        except PsParseError as e:
+            raise Unsupported(f"the script {path}, which does not parse ({e.message})") from None
         info = FunctionInfo.of(
             path.replace("/", "\\").rsplit("\\", 1)[-1], ScriptBlock(block, engine), "ExternalScript", path
         )

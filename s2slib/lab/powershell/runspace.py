@@ -223,7 +223,7 @@ class PowerShell:
             if runspace.engine is not None:
                 runspace.engine.remember(e.record)
         except ExitFlow:
-            self.state = "Completed"
+            self.refusal, self.state = Unsupported("exit in a runspace"), "Failed"
         except BaseException as e:  # a refusal ends the whole process, in its main thread
             self.refusal, self.state = e, "Failed"
         finally:
@@ -318,9 +318,9 @@ def run_commands(
             try:
                 block = ScriptBlock(parse_script(command.text), engine)
             except PsParseError as e:
-                from s2slib.lab.powershell.interpreter import parse_failure
-
-                raise parse_failure(e) from None
+                raise Unsupported(
+                    f"text that does not parse, in a script that could catch the error ({e.message})"
+                ) from None
             if len(commands) == 1:
                 frame.invocation.source = command.text
             stages.append(engine.block_stage(block, frame, sink, raw, (0, 0), dotted=not command.local_scope))

@@ -275,10 +275,6 @@ class Statements(Expressions):
                 self.engine.success = success
 
     def _handler(self, n: ast.Try, e: PsError) -> list[ast.Node] | None:
-        chain: list[str] = []
-        for exc in (e.record.exception, e.record.exception.inner):
-            if exc is not None:
-                chain.append(exc.type_name)
         types = exception_types(e.record.exception.type_name)
         inner = e.record.exception.inner
         for names, body in n.catches:
@@ -288,6 +284,8 @@ class Statements(Expressions):
                 wanted = resolve_type(name).name
                 if wanted in types or (inner is not None and wanted in exception_types(inner.type_name)):
                     return body
+                if e.record.exception.properties.get("unknown_inner"):
+                    raise Unsupported("a typed catch of a failed conversion")
         return None
 
     def _catch(self, e: PsError, body: list[ast.Node], f: Frame, out: Out) -> None:

@@ -39,7 +39,6 @@ Run = Callable[..., Ended]
         ("try { try { throw 'in' } catch { throw } } catch { \"again $_\" }", ["again in"]),
         ("try { Get-NoSuch } catch [System.Management.Automation.CommandNotFoundException] { 'cnf' } catch { 'other' }",
          ["cnf"]),
-        ("try { [int]'x' } catch [System.FormatException] { 'f' } catch { 'other' }", ["other"]),
         ("$e = $null; try { 1/0 } catch { $e = $_ }; $e.Exception.Message; $Error.Count",
          ["Attempted to divide by zero.", "1"]),
         ("$ErrorActionPreference = 'SilentlyContinue'; 1/0; Write-Error x; 'on'; $Error.Count", ["on", "2"]),
