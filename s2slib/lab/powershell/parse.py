@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 
 from s2slib.lab.powershell.errors import PsParseError, Unsupported
-from s2slib.lab.powershell.parse_expression import ExpressionParser
+from s2slib.lab.powershell.parse_command import CommandParser
 from s2slib.lab.powershell.scan import DASHES, DOUBLE, SINGLE
 from s2slib.lab.powershell.syntax import (
     Assign,
@@ -36,7 +36,7 @@ REFUSED = frozenset(
 )
 
 
-class Parser(ExpressionParser):
+class Parser(CommandParser):
     """Statements and script blocks."""
 
     # -- script blocks

@@ -8,7 +8,10 @@ from typing import Any
 
 from s2slib.lab.powershell import syntax as ast
 from s2slib.lab.powershell import values as v
-from s2slib.lab.powershell.bind import (
+from s2slib.lab.powershell.convert_scalars import INTEGERS
+from s2slib.lab.powershell.engine import ScriptBlock
+from s2slib.lab.powershell.errors import Unsupported
+from s2slib.lab.powershell.parameters import (
     Param,
     SetData,
     Signature,
@@ -18,9 +21,6 @@ from s2slib.lab.powershell.bind import (
     validate_range,
     validate_set,
 )
-from s2slib.lab.powershell.convert import INTEGERS
-from s2slib.lab.powershell.engine import ScriptBlock
-from s2slib.lab.powershell.errors import Unsupported
 from s2slib.lab.powershell.registry import CmdletSpec
 from s2slib.lab.powershell.types import SMA, PsType, named, resolve_type
 
