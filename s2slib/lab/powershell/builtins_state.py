@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from s2slib.lab.powershell import values as v
-from s2slib.lab.powershell.arithmetic import items_of
 from s2slib.lab.powershell.builtins import CORE, MANAGEMENT, SECURITY, UTILITY, Builtin, all_builtins, declare
 from s2slib.lab.powershell.dotnet_engine import ModuleView
 from s2slib.lab.powershell.dotnet_system import sleep
 from s2slib.lab.powershell.engine import Variable
 from s2slib.lab.powershell.errors import Unsupported
+from s2slib.lab.powershell.operators import items_of
 from s2slib.lab.powershell.pipelines import CommandValue
 from s2slib.lab.powershell.processors import Cmdlet
 from s2slib.lab.powershell.regex import has_wildcard, like

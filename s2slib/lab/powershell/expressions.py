@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from s2slib.lab.powershell import operators as ops
 from s2slib.lab.powershell import syntax as ast
 from s2slib.lab.powershell import values as v
-from s2slib.lab.powershell.convert import convert
-from s2slib.lab.powershell.convert_scalars import truth, unwrap
+from s2slib.lab.powershell.convert import convert, truth, unwrap
 from s2slib.lab.powershell.engine import Frame, Out, ScriptBlock
 from s2slib.lab.powershell.errors import Unsupported, runtime_error
 from s2slib.lab.powershell.tables import Table, ordered_table

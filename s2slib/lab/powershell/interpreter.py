@@ -45,7 +45,7 @@ from s2slib.lab.powershell.values import Collection
 
 if TYPE_CHECKING:
     from s2slib.lab.powershell.console import Console
-    from s2slib.lab.powershell.functions import FunctionCall
+    from s2slib.lab.powershell.processors import FunctionCall
 
 _CORE = frozenset(
     v.words(

@@ -8,6 +8,7 @@ from typing import Any
 from s2slib.lab.powershell import operators as ops
 from s2slib.lab.powershell import syntax as ast
 from s2slib.lab.powershell import values as v
+from s2slib.lab.powershell.bind import RawArgument
 from s2slib.lab.powershell.builtins import ALIASES, builtin_named, unsupported_command
 from s2slib.lab.powershell.engine import Frame, Out, ScriptBlock, Streams
 from s2slib.lab.powershell.errors import (
@@ -20,10 +21,15 @@ from s2slib.lab.powershell.errors import (
     runtime_error,
 )
 from s2slib.lab.powershell.expressions import emit
-from s2slib.lab.powershell.functions import FunctionCall
-from s2slib.lab.powershell.parameters import RawArgument
 from s2slib.lab.powershell.parse import parse_script
-from s2slib.lab.powershell.processors import ExpressionSource, Processor, ProgramRun, SpecCmdlet, ignore
+from s2slib.lab.powershell.processors import (
+    ExpressionSource,
+    FunctionCall,
+    Processor,
+    ProgramRun,
+    SpecCmdlet,
+    ignore,
+)
 from s2slib.lab.powershell.registry import CmdletSpec, ProgramSpec
 from s2slib.lab.powershell.signatures import FunctionInfo
 from s2slib.lab.powershell.statements import Statements

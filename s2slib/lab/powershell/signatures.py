@@ -8,10 +8,7 @@ from typing import Any
 
 from s2slib.lab.powershell import syntax as ast
 from s2slib.lab.powershell import values as v
-from s2slib.lab.powershell.convert_scalars import INTEGERS
-from s2slib.lab.powershell.engine import ScriptBlock
-from s2slib.lab.powershell.errors import Unsupported
-from s2slib.lab.powershell.parameters import (
+from s2slib.lab.powershell.bind import (
     Param,
     SetData,
     Signature,
@@ -21,6 +18,9 @@ from s2slib.lab.powershell.parameters import (
     validate_range,
     validate_set,
 )
+from s2slib.lab.powershell.convert import INTEGERS
+from s2slib.lab.powershell.engine import ScriptBlock
+from s2slib.lab.powershell.errors import Unsupported
 from s2slib.lab.powershell.registry import CmdletSpec
 from s2slib.lab.powershell.types import SMA, PsType, named, resolve_type
 
