@@ -68,6 +68,7 @@ class Desk:
         echo = tuple(object_parameter(name, kind) for name, kind in kinds.items())
         here, far = self.registry, self.far
         here.add(CmdletSpec("Show-Given", self._given, echo))
+        here.add(CmdletSpec("Set-Given", self._silent, echo))
         here.add(CmdletSpec("Get-Zoo", self._zoo))
         here.add(CmdletSpec("Get-Many", self._many, (Parameter("Count", "int"), Parameter("Size", "int"))))
         here.add(CmdletSpec("Wait-Long", self._wait))
@@ -118,6 +119,10 @@ class Desk:
                 value = f"{value.user_name} {len(value.password)}"
             rows[name] = value
         return [ps_object("Selected.Given", rows)]
+
+    def _silent(self, call: Call) -> Iterable[object]:
+        self.given.append((call.name, dict(call.parameters)))
+        return []
 
     def _zoo(self, call: Call) -> Iterable[object]:
         inner = ps_object("Deep.Thing", {"Name": "inner", "Deeper": ps_object("Deeper.Thing", {"Name": "x"})})

@@ -7,6 +7,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from remoting_double import PASSWORD, USER, Accounts, Hidden, make_tls
 from remoting_machine import NOW, SCRIPT, TELL, Desk
 
+from s2slib.lab.service import Lab
 from s2slib.lab.winrm import Launch, WinRmServer, launch_windows
 from s2slib.remoting import errors
 from s2slib.remoting.command import Cmdlet, CredentialRef, Program, Script, SecretRef
@@ -372,3 +374,53 @@ def test_nothing_is_left_on_the_server_after_a_link_closed(server: Server) -> No
     with server.link() as link:
         link.run(Cmdlet("Get-Many"))
     assert all(process.join(2) for process in server.processes)
+
+
+# -- the whole lab ----------------------------------------------------------------------------------------------------
+
+
+def test_every_product_server_of_the_lab_is_reached_by_its_name_through_the_proxy(tmp_path: Path) -> None:
+    with Lab() as lab:
+        ca_file = tmp_path / "ca.pem"
+        ca_file.write_bytes(lab.estate.authority.certificate_pem)
+        front_end, mailbox = "atl-fe-001.litwareinc.com", "atl-exchange-001.litwareinc.com"
+        account = lab.estate.accounts["s2s-lync"]
+        lync = Target(
+            front_end,
+            f"https://{front_end}:5986/wsman",
+            "credssp",
+            user=lab.user(account),
+            secret=Hidden(account.password),
+            ca_file=ca_file,
+            proxy=lab.proxy,
+            second_hop="credssp",
+            modules=("Lync", "SkypeForBusiness"),
+        )
+        with Link(lync) as link:
+            pools = link.run(Cmdlet("Get-CsPool", {}, "read", "lync", ("Fqdn",))).raise_for_errors().output
+            assert link.run(Cmdlet("Get-Date")).only() > NOW
+        assert "atl-cs-001.litwareinc.com" in {pool["Fqdn"] for pool in pools}
+        account = lab.estate.accounts["s2s-exchange"]
+
+        class Same:
+            user = lab.user(account)
+            secret = Hidden(account.password)
+
+        endpoint = Endpoint(uri=f"http://{mailbox}/PowerShell/", configuration="Microsoft.Exchange", credential=Same())
+        exchange = Target(
+            mailbox,
+            f"http://{mailbox}:5985/wsman",
+            "ntlm",
+            user=Same.user,
+            secret=Same.secret,
+            proxy=lab.proxy,
+            endpoints={"exchange": endpoint},
+        )
+        with Link(exchange) as link:
+            row = link.run(Cmdlet("Get-AuthConfig", {}, "read", "exchange", ("CurrentCertificateThumbprint",))).only()
+            with pytest.raises(errors.EffectRefused):
+                link.run(Program(r"C:\Windows\System32\iisreset.exe", ("/noforce",), "write"))
+        assert len(row["CurrentCertificateThumbprint"]) == 40
+        nowhere = Target("nowhere.litwareinc.com", "http://nowhere.litwareinc.com:5985/wsman", "ntlm", "u", Same.secret)
+        with pytest.raises(errors.ProxyFailed), Link(replace(nowhere, proxy=lab.proxy)) as link:
+            link.run(Cmdlet("Get-Date"))

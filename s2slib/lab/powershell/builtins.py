@@ -7,16 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from s2slib.lab.powershell.bind import (
-    Param,
-    RawArgument,
-    SetData,
-    Signature,
-    common_parameters,
-    validate_set,
-)
 from s2slib.lab.powershell.engine import Frame, Out
 from s2slib.lab.powershell.errors import Unsupported
+from s2slib.lab.powershell.parameters import Param, RawArgument, SetData, Signature, common_parameters, validate_set
 from s2slib.lab.powershell.types import resolve_type
 from s2slib.lab.powershell.values import words
 
@@ -209,10 +202,17 @@ def declare(
 @functools.lru_cache(maxsize=1)
 def all_builtins() -> dict[str, Builtin]:
     """Every cmdlet by lower-case name. Read only."""
-    from s2slib.lab.powershell import builtins_data, builtins_objects, builtins_output, builtins_session, builtins_state
+    from s2slib.lab.powershell import (
+        builtins_data,
+        builtins_make,
+        builtins_objects,
+        builtins_output,
+        builtins_session,
+        builtins_state,
+    )
 
     found: dict[str, Builtin] = {}
-    for part in (builtins_objects, builtins_output, builtins_data, builtins_state, builtins_session):
+    for part in (builtins_objects, builtins_make, builtins_output, builtins_data, builtins_state, builtins_session):
         for builtin in part.declarations():
             found[builtin.name.lower()] = builtin
     return found

@@ -17,8 +17,6 @@ from s2slib.lab.powershell.format import format_datetime
 from s2slib.lab.powershell.processors import Cmdlet
 from s2slib.lab.powershell.text import to_text
 
-FROM_JSON = "Microsoft.PowerShell.Commands.ConvertFromJsonCommand"
-
 
 class ConvertToJson(Cmdlet):
     """ConvertTo-Json."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from s2slib.lab.powershell import values as v
+from s2slib.lab.powershell.arithmetic import items_of
 from s2slib.lab.powershell.builtins import CORE, UTILITY, Builtin, declare
 from s2slib.lab.powershell.engine import InformationRecord
 from s2slib.lab.powershell.errors import ErrorRecord, ExceptionObject, Unsupported
-from s2slib.lab.powershell.operators import items_of
 from s2slib.lab.powershell.processors import Cmdlet
 from s2slib.lab.powershell.tables import Table
 from s2slib.lab.powershell.text import to_text

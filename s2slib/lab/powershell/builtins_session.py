@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from s2slib.lab.powershell import syntax as ast
-from s2slib.lab.powershell.bind import Param, RawArgument, SetData, Signature, common_parameters
 from s2slib.lab.powershell.builtins import CORE, UTILITY, Builtin, declare
 from s2slib.lab.powershell.dotnet_engine import ModuleView
 from s2slib.lab.powershell.engine import Frame, Out, ScriptBlock
 from s2slib.lab.powershell.errors import ErrorRecord, ExceptionObject, PsError, Unsupported
+from s2slib.lab.powershell.parameters import Param, RawArgument, SetData, Signature, common_parameters
 from s2slib.lab.powershell.processors import Cmdlet, Processor
 from s2slib.lab.powershell.registry import CmdletSpec, EndpointError, Module
 from s2slib.lab.powershell.remote import (

@@ -10,7 +10,6 @@ from s2slib.lab.powershell.dotnet_engine import ModuleView
 from s2slib.lab.powershell.dotnet_system import sleep
 from s2slib.lab.powershell.engine import Variable
 from s2slib.lab.powershell.errors import Unsupported
-from s2slib.lab.powershell.operators import items_of
 from s2slib.lab.powershell.pipelines import CommandValue
 from s2slib.lab.powershell.processors import Cmdlet
 from s2slib.lab.powershell.regex import has_wildcard, like
@@ -337,12 +336,6 @@ class GetExecutionPolicy(Cmdlet):
 
     def record(self) -> None:
         raise Unsupported("Get-ExecutionPolicy")
-
-
-def needs_value(items: Any) -> list[Any]:
-    """Values as a list."""
-    found = items_of(items)
-    return [items] if found is None else found
 
 
 def declarations() -> list[Builtin]:

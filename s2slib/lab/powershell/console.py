@@ -194,8 +194,8 @@ class Console:
 
     def in_reader(self) -> TextReader:
         """[Console]::In."""
+        from s2slib.lab.powershell.dotnet_encodings import utf8
         from s2slib.lab.powershell.dotnet_io import TextReader
-        from s2slib.lab.powershell.dotnet_text import utf8
 
         if self._in is None:
             self._in = TextReader("System.IO.TextReader", self.input_stream(), utf8())
@@ -203,8 +203,8 @@ class Console:
 
     def out_writer(self) -> TextWriter:
         """[Console]::Out."""
+        from s2slib.lab.powershell.dotnet_encodings import utf8
         from s2slib.lab.powershell.dotnet_io import TextWriter
-        from s2slib.lab.powershell.dotnet_text import utf8
 
         if self._out is None:
             self._out = TextWriter(self.output_stream(), utf8(False), auto_flush=True, kind="TextWriter")
@@ -212,8 +212,8 @@ class Console:
 
     def error_writer(self) -> TextWriter:
         """[Console]::Error."""
+        from s2slib.lab.powershell.dotnet_encodings import utf8
         from s2slib.lab.powershell.dotnet_io import TextWriter
-        from s2slib.lab.powershell.dotnet_text import utf8
 
         if self._err is None:
             self._err = TextWriter(self.error_stream(), utf8(False), auto_flush=True, kind="TextWriter")

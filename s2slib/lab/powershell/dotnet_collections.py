@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from s2slib.lab.powershell import values as v
+from s2slib.lab.powershell.arithmetic import items_of
+from s2slib.lab.powershell.comparison import equal, order
 from s2slib.lab.powershell.convert import convert
 from s2slib.lab.powershell.engine import Frame
 from s2slib.lab.powershell.errors import DotNetError, Unsupported, runtime_error
-from s2slib.lab.powershell.members import Method, TypeMembers
-from s2slib.lab.powershell.operators import equal, items_of, order
 from s2slib.lab.powershell.tables import ORDERED, Entry, Table
 from s2slib.lab.powershell.text import to_text
-from s2slib.lab.powershell.types import SMA, PsType, named, resolve_type
+from s2slib.lab.powershell.typemembers import Method, TypeMembers
+from s2slib.lab.powershell.types import SMA, PsType, resolve_type
 
 LIST = "System.Collections.Generic.List"
 
@@ -376,6 +377,3 @@ def _new_list() -> Method:
 
 def _new_plain(kind: str) -> Method:
     return Method("new", lambda f: v.Collection(kind), "")
-
-
-OBJECT = named("System.Object")

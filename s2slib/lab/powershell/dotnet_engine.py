@@ -6,7 +6,8 @@ import contextlib
 from typing import Any
 
 from s2slib.lab.powershell import values as v
-from s2slib.lab.powershell.convert import convert, custom_object, truth
+from s2slib.lab.powershell.convert import convert, custom_object
+from s2slib.lab.powershell.convert_scalars import truth
 from s2slib.lab.powershell.engine import Frame, InformationRecord, Invocation, ScriptBlock
 from s2slib.lab.powershell.enums import enum_value
 from s2slib.lab.powershell.errors import (
@@ -20,169 +21,22 @@ from s2slib.lab.powershell.errors import (
     Unsupported,
     runtime_error,
 )
-from s2slib.lab.powershell.members import Method, TypeMembers
+from s2slib.lab.powershell.errorview import Category, Details, RecordInvocation, position_message
+from s2slib.lab.powershell.objectview import (
+    add_property,
+    base_object,
+    copy_object,
+    properties_of,
+    remove_property,
+    set_property,
+    type_name_list,
+)
 from s2slib.lab.powershell.tables import Table
 from s2slib.lab.powershell.text import to_text
-from s2slib.lab.powershell.types import SMA, PsType, named, type_names, type_of
+from s2slib.lab.powershell.typemembers import Method, TypeMembers
+from s2slib.lab.powershell.types import SMA, PsType, named, type_of
 
 NON_INTERACTIVE = "Windows PowerShell is in NonInteractive mode. Read and Prompt functionality is not available."
-
-
-# -- property views
-
-
-class PropertyView:
-    """One property of an object, as .PSObject.Properties shows it."""
-
-    def __init__(self, bag: v.PsObject, name: str) -> None:
-        self.bag, self.name = bag, name
-        first = bag.type_names[0]
-        note = first == v.CUSTOM_OBJECT[0] or first.startswith(("Selected.", "Deserialized."))
-        self.member_type = "NoteProperty" if note else "Property"
-        self.ps_type = SMA + ("PSNoteProperty" if note else "PSProperty")
-
-
-class Properties(v.Enumerated):
-    """.PSObject.Properties."""
-
-    __slots__ = ("bag",)
-
-    def __init__(self, bag: v.PsObject) -> None:
-        super().__init__(SMA + "PSMemberInfoIntegratingCollection", [PropertyView(bag, n) for n in bag.properties])
-        self.bag = bag
-
-    def ps_index(self, f: Frame, index: Any) -> Any:
-        """A property by name."""
-        key = self.bag.find(to_text(index))
-        return None if key is None else PropertyView(self.bag, key)
-
-
-class PsObjectView:
-    """.PSObject of a value."""
-
-    ps_type = SMA + "PSObject"
-
-    def __init__(self, target: Any) -> None:
-        self.target = target
-
-
-def type_name_list(target: Any) -> v.Collection:
-    """PSTypeNames; changes to a property bag's list stay."""
-    made = v.Collection("System.Collections.ObjectModel.Collection", [], "System.String")
-    made.items = type_names(target)
-    return made
-
-
-def _properties(f: Frame, view: PsObjectView) -> Any:
-    target = view.target
-    if isinstance(target, v.PsObject) and (target.base is None or target.properties):
-        return Properties(target)
-    raise Unsupported(f"the properties of a {type_of(target).display}")
-
-
-def _base_object(f: Frame, view: PsObjectView) -> Any:
-    target = view.target
-    if isinstance(target, v.PsObject) and target.base is not None:
-        return target.base
-    return target
-
-
-def _set_property(f: Frame, p: PropertyView, value: Any) -> None:
-    p.bag.properties[p.name] = value
-
-
-def _add_property(f: Frame, p: Properties, note: Any) -> Any:
-    if not isinstance(note, v.PsObject) or not note.type_names[0].endswith("PSNoteProperty"):
-        raise Unsupported("adding this to .PSObject.Properties")
-    p.bag.properties[note.get("Name")] = note.get("Value")
-    return v.NOTHING
-
-
-def _remove_property(f: Frame, p: Properties, name: str) -> Any:
-    key = p.bag.find(name)
-    if key is not None:
-        del p.bag.properties[key]
-    return v.NOTHING
-
-
-def _copy(f: Frame, view: PsObjectView) -> Any:
-    target = view.target
-    if isinstance(target, v.PsObject) and target.base is None:
-        return v.PsObject(target.type_names, target.properties, text=target.text)
-    raise Unsupported("a copy of this object")
-
-
-# -- errors
-
-
-class Category:
-    """ErrorCategoryInfo."""
-
-    ps_type = SMA + "ErrorCategoryInfo"
-
-    def __init__(self, record: ErrorRecord) -> None:
-        self.record = record
-
-    @property
-    def target_name(self) -> str:
-        """The target as text."""
-        r = self.record
-        if r.target_name is not None:
-            return r.target_name
-        return "" if r.target is None else to_text(r.target)
-
-    @property
-    def target_type(self) -> str:
-        """The target's type's short name."""
-        r = self.record
-        if r.target_type is not None:
-            return r.target_type
-        if r.target is None:
-            return ""
-        if isinstance(r.target, v.PsObject) and r.target.base is None:
-            return r.target.type_names[0].rsplit(".", 1)[-1]
-        return type_of(r.target).short_name
-
-    def ps_text(self) -> str:
-        """`Category: (target:type) [activity], reason`."""
-        r = self.record
-        return f"{r.category}: ({_shortened(self.target_name)}:{self.target_type}) [{r.activity}], {r.reason}"
-
-
-def _shortened(text: str) -> str:
-    return text if len(text) <= 40 else text[:19] + "..." + text[-19:]
-
-
-class RecordInvocation:
-    """InvocationInfo of an error record."""
-
-    ps_type = SMA + "InvocationInfo"
-
-    def __init__(self, record: ErrorRecord) -> None:
-        self.record = record
-
-    @property
-    def position(self) -> Position | None:
-        """Where."""
-        return self.record.position
-
-
-def position_message(p: Position | None) -> str:
-    """PositionMessage: `At line:1 char:5` and the line with the part underlined."""
-    if p is None:
-        return ""
-    line = p.text
-    width = max(1, min(p.end, p.start - p.column + 1 + len(line)) - p.start)
-    where = f"At {p.file}:{p.line} char:{p.column}" if p.file else f"At line:{p.line} char:{p.column}"
-    shown, mark = line, " " * (p.column - 1)
-    if len(line) > 69:  # the engine shows a window of the line, marked where it was cut
-        start = max(0, p.column - 1 - 30)
-        stop = min(len(line), start + 66)
-        head, tail = ("... " if start else ""), (" ..." if stop < len(line) else "")
-        shown = head + line[start:stop] + tail
-        mark = " " * (len(head) + p.column - 1 - start)
-        width = min(width, stop - (p.column - 1))
-    return f"{where}\r\n+ {shown}\r\n+ {mark}{'~' * width}"
 
 
 def _get_inner(f: Frame, e: ExceptionObject) -> Any:
@@ -217,19 +71,6 @@ def _stack(f: Frame, e: Any) -> Any:
 
 def _set_details(f: Frame, r: ErrorRecord, value: Any) -> None:
     r.details = value.message if isinstance(value, Details) else None if value is None else to_text(value)
-
-
-class Details:
-    """ErrorDetails."""
-
-    ps_type = SMA + "ErrorDetails"
-
-    def __init__(self, message: str) -> None:
-        self.message = message
-
-    def ps_text(self) -> str:
-        """The message."""
-        return self.message
 
 
 # -- $PSCmdlet, $MyInvocation
@@ -348,10 +189,6 @@ def where_foreach(f: Frame, low: str, items: list[Any], args: list[Any]) -> Any:
             if truth(found if len(found) > 1 else found[0] if found else None):
                 made.items.append(item)
     return made
-
-
-def _block_result(items: list[Any]) -> Any:
-    return items
 
 
 class ParameterView:
@@ -535,14 +372,14 @@ def members() -> dict[str, TypeMembers]:
     return {
         SMA + "PSObject": TypeMembers(
             props={
-                "Properties": _properties, "BaseObject": _base_object, "ImmediateBaseObject": _base_object,
+                "Properties": properties_of, "BaseObject": base_object, "ImmediateBaseObject": base_object,
                 "TypeNames": lambda f, o: type_name_list(o.target),
             },
-            methods=[Method("Copy", _copy, "")],
+            methods=[Method("Copy", copy_object, "")],
             new=Method("new", lambda f: custom_object([]), ""),
         ),
         SMA + "PSMemberInfoIntegratingCollection": TypeMembers(
-            methods=[Method("Add", _add_property, "*"), Method("Remove", _remove_property, "string"),
+            methods=[Method("Add", add_property, "*"), Method("Remove", remove_property, "string"),
                      Method("Item", lambda f, p, n: p.ps_index(f, n), "string")],
             exists="Count Match",
         ),
@@ -636,7 +473,7 @@ def _property_members() -> TypeMembers:
             else type_of(p.bag.properties[p.name]).display,
             "IsSettable": lambda f, p: True, "IsGettable": lambda f, p: True,
         },
-        setters={"Value": _set_property},
+        setters={"Value": set_property},
     )  # fmt: skip
 
 

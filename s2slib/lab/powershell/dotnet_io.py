@@ -6,11 +6,11 @@ import io
 from typing import Any
 
 from s2slib.lab.powershell import values as v
-from s2slib.lab.powershell.dotnet_text import Encoding, utf8
+from s2slib.lab.powershell.dotnet_encodings import Encoding, utf8
 from s2slib.lab.powershell.engine import Frame
 from s2slib.lab.powershell.errors import DotNetError, ExitProcess, Unsupported
-from s2slib.lab.powershell.members import Method, TypeMembers
 from s2slib.lab.powershell.text import to_text
+from s2slib.lab.powershell.typemembers import Method, TypeMembers
 
 
 class ByteStream:

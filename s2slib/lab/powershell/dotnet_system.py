@@ -17,7 +17,7 @@ from s2slib.lab.powershell.culture import EN_US, INVARIANT, Culture, culture_nam
 from s2slib.lab.powershell.engine import Frame
 from s2slib.lab.powershell.errors import DotNetError, PsError, StopFlow, Unsupported
 from s2slib.lab.powershell.format import current_text, format_value
-from s2slib.lab.powershell.members import Method, TypeMembers
+from s2slib.lab.powershell.typemembers import Method, TypeMembers
 from s2slib.lab.powershell.types import named
 
 BAD_BASE64 = (

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from s2slib.lab.powershell import operators as ops
 from s2slib.lab.powershell import syntax as ast
 from s2slib.lab.powershell import values as v
-from s2slib.lab.powershell.convert import convert, truth, unwrap
+from s2slib.lab.powershell.convert import convert
+from s2slib.lab.powershell.convert_scalars import truth
 from s2slib.lab.powershell.engine import Frame, Out, ScriptBlock
 from s2slib.lab.powershell.errors import Unsupported, runtime_error
 from s2slib.lab.powershell.tables import Table, ordered_table
@@ -420,8 +421,3 @@ class Expressions:
 
 def _type_text(value: Any) -> str:
     return named("System.Byte[]").name if isinstance(value, bytes) else type_name_of(value)
-
-
-def bool_of(value: Any) -> bool:
-    """A condition, rebuilt values unwrapped."""
-    return truth(unwrap(value))

@@ -12,7 +12,6 @@ from s2slib.lab.powershell import values as v
 from s2slib.lab.powershell.culture import Culture
 from s2slib.lab.powershell.engine import (
     Frame,
-    InformationRecord,
     Invocation,
     Out,
     Scope,
@@ -33,7 +32,6 @@ from s2slib.lab.powershell.errors import (
     Unsupported,
     runtime_error,
 )
-from s2slib.lab.powershell.expressions import Expressions
 from s2slib.lab.powershell.members import Members
 from s2slib.lab.powershell.parse import parse_script
 from s2slib.lab.powershell.pipelines import Pipelines
@@ -45,7 +43,7 @@ from s2slib.lab.powershell.values import Collection
 
 if TYPE_CHECKING:
     from s2slib.lab.powershell.console import Console
-    from s2slib.lab.powershell.processors import FunctionCall
+    from s2slib.lab.powershell.functions import FunctionCall
 
 _CORE = frozenset(
     v.words(
@@ -260,6 +258,3 @@ class EngineIntrinsics:
     def ps_text(self) -> str:
         """Its type."""
         return self.ps_type
-
-
-__all__ = ["Engine", "Expressions", "InformationRecord", "parse_failure"]

@@ -111,7 +111,7 @@ def cell(value: Any, culture: Culture) -> str:
 
 def error_lines(record: ErrorRecord) -> list[str]:
     """An error record in the normal view, one entry a line, wrapped where a line is longer than the console."""
-    from s2slib.lab.powershell.dotnet_engine import Category, position_message
+    from s2slib.lab.powershell.errorview import Category, position_message
 
     prefix = record.script_prefix or (record.command + " : " if record.command else "")
     text = prefix + record.message

@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 
 from s2slib.lab.powershell.errors import PsParseError, Unsupported
-from s2slib.lab.powershell.parse_expression import ExpressionParser
+from s2slib.lab.powershell.parse_parameters import ParameterParser
 from s2slib.lab.powershell.scan import DASHES, DOUBLE, SINGLE
 from s2slib.lab.powershell.syntax import (
     Assign,
@@ -25,7 +25,6 @@ from s2slib.lab.powershell.syntax import (
     ScriptBlockAst,
     Switch,
     Try,
-    Variable,
     While,
 )
 from s2slib.lab.powershell.values import words
@@ -36,7 +35,7 @@ REFUSED = frozenset(
 )
 
 
-class Parser(ExpressionParser):
+class Parser(ParameterParser):
     """Statements and script blocks."""
 
     # -- script blocks
@@ -123,7 +122,7 @@ class Parser(ExpressionParser):
         save = self.i
         attributes: list[Attribute] = []
         while self.s[self.i] == "[":
-            found = self._attribute()
+            found = self.attribute()
             if not isinstance(found, Attribute):
                 self.i = save
                 return [], []
@@ -137,95 +136,6 @@ class Parser(ExpressionParser):
         if self.s[self.i] != "(":
             raise Unsupported("param without a parenthesis")
         return attributes, self.parameter_list()
-
-    def parameter_list(self) -> list[ParameterAst]:
-        """`(` parameters `)`."""
-        start = self.i
-        self.i += 1
-        found: list[ParameterAst] = []
-        self.skip_lines()
-        while self.s[self.i] != ")":
-            found.append(self._parameter())
-            self.skip_lines()
-            if self.s[self.i] == ",":
-                self.i += 1
-                self.skip_lines()
-                if self.s[self.i] == ")":
-                    raise self.fail("Missing expression after ','.", "MissingExpressionAfterToken")
-            elif self.s[self.i] != ")":
-                raise self.fail(
-                    "Missing ')' in function parameter list.", "MissingEndParenthesisInFunctionParameterList", start
-                )
-        self.i += 1
-        return found
-
-    def _parameter(self) -> ParameterAst:
-        start = self.i
-        attributes: list[Attribute] = []
-        type_name: str | None = None
-        while self.s[self.i] == "[":
-            found = self._attribute()
-            if isinstance(found, Attribute):
-                attributes.append(found)
-            elif type_name is not None:
-                raise Unsupported("a parameter with two types")
-            else:
-                type_name = found
-            self.skip_lines()
-        variable = self.variable() if self.s[self.i] == "$" else None
-        if variable is None or variable.scope:
-            raise self.fail("Missing variable name in a parameter list.", "MissingVariableNameInParameterList")
-        self.skip_lines()
-        default: Node | None = None
-        if self.s[self.i] == "=":
-            self.i += 1
-            self.skip_lines()
-            default = self.attribute_value()
-        return ParameterAst(start, self.i, variable.name, type_name, attributes, default)
-
-    def _attribute(self) -> Attribute | str:
-        """`[Name(...)]` as an attribute, or `[type]` as its name."""
-        start = self.i
-        self.i += 1
-        name = self.type_name_text()
-        if self.s[self.i] == "]":
-            self.i += 1
-            return name
-        if self.s[self.i] != "(":
-            raise Unsupported(f"the attribute [{name}{self.s[self.i]}")
-        self.i += 1
-        positional: list[Node] = []
-        named: dict[str, Node | None] = {}
-        self.skip_lines()
-        while self.s[self.i] != ")":
-            word = self.peek_word()
-            after = self.i + len(word)
-            while self.s[after] in " \t":
-                after += 1
-            if word[:1].isalpha() and self.s[after] in "=,)":
-                key = self.s[self.i : self.i + len(word)]
-                self.i = after
-                named[key.lower()] = None
-                if self.s[self.i] == "=":
-                    self.i += 1
-                    self.skip_lines()
-                    named[key.lower()] = self.attribute_value()
-            else:
-                positional.append(self.attribute_value())
-            self.skip_lines()
-            if self.s[self.i] == ",":
-                self.i += 1
-                self.skip_lines()
-            elif self.s[self.i] != ")":
-                raise self.fail("Missing ')' in method call.", "MissingEndParenthesisInMethodCall", start)
-        self.i += 1
-        self.skip_lines()
-        if self.s[self.i] != "]":
-            raise self.fail(
-                "Missing ] at end of attribute or type literal.", "EndSquareBracketExpectedAtEndOfAttribute"
-            )
-        self.i += 1
-        return Attribute(start, self.i, name, positional, named)
 
     # -- statements
 
@@ -567,13 +477,6 @@ class Parser(ExpressionParser):
         node = self.pipeline(start, element)
         self._ended_with_block = False
         return node
-
-    def variable_only(self) -> Variable:
-        """A variable, or a parser error."""
-        found = self.variable()
-        if found is None:
-            raise self.fail("Missing variable name.", "MissingVariableName")
-        return found
 
 
 @functools.lru_cache(maxsize=256)

@@ -8,7 +8,6 @@ from typing import Any
 from s2slib.lab.powershell import operators as ops
 from s2slib.lab.powershell import syntax as ast
 from s2slib.lab.powershell import values as v
-from s2slib.lab.powershell.bind import RawArgument
 from s2slib.lab.powershell.builtins import ALIASES, builtin_named, unsupported_command
 from s2slib.lab.powershell.engine import Frame, Out, ScriptBlock, Streams
 from s2slib.lab.powershell.errors import (
@@ -21,21 +20,16 @@ from s2slib.lab.powershell.errors import (
     runtime_error,
 )
 from s2slib.lab.powershell.expressions import emit
+from s2slib.lab.powershell.functions import FunctionCall
+from s2slib.lab.powershell.parameters import RawArgument
 from s2slib.lab.powershell.parse import parse_script
-from s2slib.lab.powershell.processors import (
-    ExpressionSource,
-    FunctionCall,
-    Processor,
-    ProgramRun,
-    SpecCmdlet,
-    ignore,
-)
+from s2slib.lab.powershell.processors import ExpressionSource, Processor, ProgramRun, SpecCmdlet, ignore
 from s2slib.lab.powershell.registry import CmdletSpec, ProgramSpec
 from s2slib.lab.powershell.signatures import FunctionInfo
 from s2slib.lab.powershell.statements import Statements
 from s2slib.lab.powershell.tables import Table
 from s2slib.lab.powershell.text import to_text
-from s2slib.lab.powershell.types import SMA, type_name_of
+from s2slib.lab.powershell.types import SMA
 
 Maker = Callable[[Frame, Out, list[RawArgument], tuple[int, int]], Processor]
 
@@ -400,8 +394,3 @@ def native_arguments(raw: list[RawArgument]) -> list[str]:
                 raise Unsupported(f"the native argument {text!r}, which Windows PowerShell passes on in its own way")
             argv.append(text)
     return argv
-
-
-def describe_block(value: Any) -> str:
-    """A value's type for messages."""
-    return type_name_of(value) if not isinstance(value, v.Nothing) else ""

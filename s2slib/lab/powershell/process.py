@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from s2slib.lab.powershell.bind import RawArgument
 from s2slib.lab.powershell.console import Console
 from s2slib.lab.powershell.culture import culture_named
 from s2slib.lab.powershell.engine import ScriptBlock, StopSignal
@@ -26,11 +25,12 @@ from s2slib.lab.powershell.errors import (
     StopFlow,
     Unsupported,
 )
+from s2slib.lab.powershell.functions import FunctionCall
 from s2slib.lab.powershell.interpreter import Engine, parse_failure
 from s2slib.lab.powershell.output import DefaultOutput
+from s2slib.lab.powershell.parameters import RawArgument
 from s2slib.lab.powershell.parse import parse_script
 from s2slib.lab.powershell.pipelines import NO_SOURCE
-from s2slib.lab.powershell.processors import FunctionCall
 from s2slib.lab.powershell.registry import Machine
 from s2slib.lab.powershell.scan import DASHES
 from s2slib.lab.powershell.signatures import FunctionInfo

@@ -106,7 +106,7 @@ def _is_custom(bag: v.PsObject) -> bool:
 
 def remote_record(record: ErrorRecord, computer: str) -> ErrorRecord:
     """An error record as the calling side sees it."""
-    from s2slib.lab.powershell.dotnet_engine import Category
+    from s2slib.lab.powershell.errorview import Category
 
     exc = ExceptionObject(REMOTE, record.message)
     made = ErrorRecord(

@@ -29,7 +29,6 @@ _NUMBER = re.compile(
 )
 _NAME = re.compile(r"[\w?]+")
 _SCOPED = re.compile(r"([\w?]+):(?!:)([\w?]+)")
-_PLAIN_BLANKS = re.compile(r"[ \t\u00a0\u0085\v\f]+")
 
 
 def number_value(text: str) -> Any:

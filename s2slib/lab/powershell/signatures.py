@@ -8,7 +8,10 @@ from typing import Any
 
 from s2slib.lab.powershell import syntax as ast
 from s2slib.lab.powershell import values as v
-from s2slib.lab.powershell.bind import (
+from s2slib.lab.powershell.convert_scalars import INTEGERS
+from s2slib.lab.powershell.engine import ScriptBlock
+from s2slib.lab.powershell.errors import Unsupported
+from s2slib.lab.powershell.parameters import (
     Param,
     SetData,
     Signature,
@@ -18,11 +21,8 @@ from s2slib.lab.powershell.bind import (
     validate_range,
     validate_set,
 )
-from s2slib.lab.powershell.convert import INTEGERS
-from s2slib.lab.powershell.engine import ScriptBlock
-from s2slib.lab.powershell.errors import Unsupported
 from s2slib.lab.powershell.registry import CmdletSpec
-from s2slib.lab.powershell.types import SMA, PsType, named, resolve_type
+from s2slib.lab.powershell.types import SMA, PsType, resolve_type
 
 
 @functools.lru_cache(maxsize=1024)
@@ -197,6 +197,3 @@ def default_value(kind: PsType | None) -> Any:
     if kind.name == "System.Double":
         return 0.0
     return None
-
-
-STRING = named("System.String")

@@ -9,7 +9,8 @@ from typing import Any
 from s2slib.lab.powershell import operators as ops
 from s2slib.lab.powershell import syntax as ast
 from s2slib.lab.powershell import values as v
-from s2slib.lab.powershell.convert import convert, truth
+from s2slib.lab.powershell.convert import convert
+from s2slib.lab.powershell.convert_scalars import truth
 from s2slib.lab.powershell.engine import Frame, Out, Variable
 from s2slib.lab.powershell.errors import (
     RUNTIME_EXCEPTION,

@@ -165,6 +165,14 @@ def test_the_log_file_holds_every_transition_as_one_json_line(tmp_path: Path) ->
     assert rows[0]["cause"]["kind"] == "command"
 
 
+def test_time_passes_by_itself_too() -> None:
+    seconds = [0.0]
+    estate = build_estate(clock=LabClock(monotonic=lambda: seconds[0]))
+    ocs(estate).run("Set-CsOAuthConfiguration", Realm="x")
+    seconds[0] = 61.0
+    assert on(estate, "atl-fe-002").run("Get-CsOAuthConfiguration", LocalStore=True).one.get("Realm") == "x"
+
+
 def test_events_run_in_order_each_at_its_own_instant(estate: Estate) -> None:
     begin, seen = estate.now(), []
     for seconds in (30, 10, 20):

@@ -8,6 +8,7 @@ import io
 import json
 import re
 import threading
+import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +17,7 @@ from estate_direct import Shell, exchange, on
 from estate_steps import ACCOUNT, EXCHANGE_URL, LYNC_URL, assign, restart, trust_exchange, trust_lync
 
 from s2slib.lab.estate import LYNC_APP, Estate
-from s2slib.lab.powershell import run_process
+from s2slib.lab.powershell.process import run_process
 
 SCRIPT = "C:\\Program Files\\Microsoft\\Exchange Server\\V15\\Scripts\\Configure-EnterprisePartnerApplication.ps1"
 LOAD = "$ProgressPreference='SilentlyContinue'; . \"$env:ExchangeInstallPath\\bin\\RemoteExchange.ps1\"; "
@@ -194,6 +195,14 @@ Remove-PSSession $session
         "ATL-EXCHANGE-001 atl-dc-001.litwareinc.com",
         "ATL-EXCHANGE-002 atl-dc-002.litwareinc.com",
     ], ran
+
+
+def test_waiting_on_a_server_costs_lab_time_only(web: Estate) -> None:
+    before, begin = web.now(), time.monotonic()
+    ran = powershell(on(web, "atl-fe-001"), "Start-Sleep -Seconds 120; 'done'")
+    assert ran.stdout.strip() == "done", ran
+    assert (web.now() - before).total_seconds() >= 120
+    assert time.monotonic() - begin < 60
 
 
 def test_certificates_come_as_objects_that_json_can_carry(web: Estate) -> None:
