@@ -28,6 +28,8 @@ def main(argv: list[str]) -> int:
 
 def _line(verdict: Verdict) -> str:
     case = verdict.case
+    if verdict.outcome == "left out":
+        return f"left out {case.id}: {verdict.why}"
     if verdict.outcome == "refused":
         return f"{case.id}: expected {case.rc} {case.stdout[:60]!r}; refused: {verdict.why}"
     return f"{case.id}: expected {case.rc} {case.stdout[:200]!r}; came {verdict.rc} {verdict.stdout[:200]!r}"
