@@ -7,7 +7,7 @@ import xml.etree.ElementTree as ET
 from collections.abc import Callable
 
 import pytest
-from conftest import Ended, LabMachine, encoded
+from powershell_machine import Ended, LabMachine, encoded
 
 Run = Callable[..., Ended]
 

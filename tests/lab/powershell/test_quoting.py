@@ -8,9 +8,9 @@ import threading
 from collections.abc import Callable
 
 import pytest
-from conftest import Ended, LabMachine, encoded
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from powershell_machine import Ended, LabMachine, encoded
 
 from s2slib.lab.powershell import run_process
 

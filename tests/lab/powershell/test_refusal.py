@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from conftest import Ended, LabMachine
+from powershell_machine import Ended, LabMachine
 
 from s2slib.lab.powershell import Call, CmdletSpec
 from s2slib.lab.powershell.process import REFUSED

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from conftest import Ended, LabMachine, Running
+from powershell_machine import Ended, LabMachine, Running
 
 from s2slib.lab.powershell import EndpointError
 

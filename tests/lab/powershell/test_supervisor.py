@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import LabMachine, Running
+from powershell_machine import LabMachine, Running
 
 SUPERVISOR = (Path(__file__).parents[2] / "cases" / "powershell" / "supervisor.ps1").read_text(encoding="utf-8")
 BOOTSTRAP = (
