@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from s2slib.lab.clock import LabClock
 from s2slib.lab.directory import Directory
+from s2slib.lab.disk import StoredFile
 from s2slib.lab.pki import Authority, KeyPair
 from s2slib.lab.store import ConfigurationStore
 from s2slib.lab.transitions import Cause, Kind, TransitionLog, plain
@@ -120,7 +121,8 @@ class Server:
     services: dict[str, str] = field(default_factory=dict)  # other Windows services -> Running|Stopped
     domain_controller: str = ""  # FQDN of the one this server's site uses
     site: str = ""
-    files: dict[str, str] = field(default_factory=dict)  # path (as on disk) -> text
+    files: dict[str, StoredFile] = field(default_factory=dict)  # by path, spelled as on disk
+    folders: list[str] = field(default_factory=list)  # those that were made; folders of files are there anyway
     trusted_roots: tuple[bytes, ...] = ()  # root certificates (PEM) its TLS clients trust
     components: dict[str, str] = field(default_factory=dict)  # Exchange component -> Active|Inactive
     default_certificates: dict[str, str] = field(default_factory=dict)  # Lync use (Default, ...) -> thumbprint

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import re
 
+from s2slib.lab.disk import StoredFile
 from s2slib.lab.estate import Server
 from s2slib.lab.files import INSTALL_PATH
 
 SETUP_KEY = "HKLM:\\SOFTWARE\\Microsoft\\ExchangeServer\\v15\\Setup"
 CERTIFICATE_STORE = "Cert:\\LocalMachine\\My"
-_ALWAYS = (
+_PROGRAMS = (
     "C:\\Windows\\System32\\WindowsPowerShell\\v1.0\\powershell.exe",
+    "C:\\Windows\\System32\\certutil.exe",
+    "C:\\Windows\\System32\\cmd.exe",
+    "C:\\Windows\\System32\\hostname.exe",
+    "C:\\Windows\\System32\\icacls.exe",
     "C:\\Windows\\System32\\iisreset.exe",
     "C:\\Windows\\System32\\whoami.exe",
-    "C:\\Windows\\System32\\hostname.exe",
-    "C:\\Windows\\System32\\cmd.exe",
-    "C:\\Windows\\Temp\\",
 )
+_FOLDERS = ("C:", "C:\\ProgramData", "C:\\Windows\\Temp")
 _HIVE = re.compile(r"^(?:Microsoft\.PowerShell\.Core\\Registry::)?(?:HKEY_LOCAL_MACHINE|HKLM:?)\\", re.IGNORECASE)
 
 
@@ -28,8 +31,20 @@ class Paths:
 
     def read(self, path: str) -> str | None:
         """A file's text, or None."""
+        found = self.file(path)
+        return None if found is None else found[1].text
+
+    def file(self, path: str) -> tuple[str, StoredFile] | None:
+        """A file with its path as it is spelled on disk, or None."""
         wanted = normal(path)
-        return next((text for held, text in self._server.files.items() if held.lower() == wanted), None)
+        return next(((held, file) for held, file in self._server.files.items() if normal(held) == wanted), None)
+
+    def is_folder(self, path: str) -> bool:
+        """Whether there is a folder of that path."""
+        wanted = normal(path)
+        folders = [normal(one) for one in (*self._server.folders, *_FOLDERS)]
+        beneath = [*folders, *(normal(one) for one in (*self._server.files, *_PROGRAMS))]
+        return wanted in folders or any(one.startswith(f"{wanted}\\") for one in beneath)
 
     def exists(self, path: str) -> bool:
         """Whether there is a file, a folder, a registry key or a certificate of that path."""
@@ -40,8 +55,7 @@ class Paths:
             )
         if wanted.startswith("hklm:"):
             return self.registry_values(path) is not None
-        held = [normal(one) for one in (*self._server.files, *_ALWAYS)]
-        return any(one == wanted or one.startswith(f"{wanted}\\") for one in held) or wanted == "c:"
+        return self.is_folder(path) or wanted in [normal(one) for one in (*self._server.files, *_PROGRAMS)]
 
     def registry_values(self, path: str) -> dict[str, str] | None:
         """The values of a registry key; None when the lab's server has no such key."""

@@ -14,6 +14,7 @@ from s2slib.lab import contacts, iis
 from s2slib.lab.clock import LabClock
 from s2slib.lab.delivered import seed_directory, seed_store
 from s2slib.lab.directory import Directory
+from s2slib.lab.disk import text_file
 from s2slib.lab.estate import Account, Estate, LyncUser, Mailbox, Server
 from s2slib.lab.files import exchange_files
 from s2slib.lab.pki import Authority, KeyPair
@@ -165,7 +166,7 @@ def _servers(estate: Estate, wanted: Scenario, pairs: dict[str, KeyPair]) -> Non
             server.certificates[auth.thumbprint] = auth
             server.services |= dict.fromkeys(EXCHANGE_SERVICES, "Running")
             server.components = dict.fromkeys(_components(server), "Active")
-            server.files |= exchange_files()
+            server.files |= {path: text_file(text) for path, text in exchange_files().items()}
         estate.servers[server.fqdn] = server
     client_access = f"atl-exchange-002.{domain}"
     estate.names |= {f"autodiscover.{domain}": client_access, f"mail.{domain}": client_access}

@@ -1,4 +1,12 @@
-"""What really happened in the estate: every transition with its cause, kept in memory and, when asked, in a file."""
+"""What really happened in the estate: every transition with its cause, kept in memory and, when asked, in a file.
+
+kind             what changed
+---------------  ------------------------------------------------------------------------------------------------
+configuration    a setting of a product or its certificates, in a store or in one of its copies
+service          a Windows service or a worker process
+probe            an item that a test wrote into a mailbox, or took out again
+file             a file or folder on a server's drive: a backup is one; no product reads it
+"""
 
 from __future__ import annotations
 
@@ -11,7 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
-Kind = Literal["configuration", "service", "probe"]
+Kind = Literal["configuration", "service", "probe", "file"]
 CauseKind = Literal["command", "clock", "reaction"]
 
 

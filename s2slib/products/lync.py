@@ -231,6 +231,19 @@ def set_user_services_policy(identity: str, *, ucs_allowed: bool) -> Cmdlet:
     return Cmdlet("Set-CsUserServicesPolicy", parameters, effect="write", runspace="lync")
 
 
+def export_configuration(path: str, *, local_store: bool = False) -> Cmdlet:
+    """`Export-CsConfiguration -FileName <path.zip> [-LocalStore]`: the whole configuration as an archive on that front end.
+
+    Not a configuration write: it makes one file, which must not be there yet, in a folder that is. Restrict it at once
+    (`windows.restrict_file`): it may hold more than settings. Without -LocalStore the token needs the second hop to the
+    store; with it the front end's own replica is exported, which needs none (its content is the proof, O3). Runs in the
+    local runspace: that the remote endpoint writes a file is UNCONFIRMED. No -Confirm, no -WhatIf. Rights:
+    RTCUniversalServerAdmins, local Administrators. Effect: write. Inverse: none, the file stays. Source: O36.
+    """
+    parameters: dict[str, Value] = {"FileName": path, **_store(local_store)}
+    return Cmdlet("Export-CsConfiguration", parameters, effect="write", runspace="local")
+
+
 def get_server_version(server: str) -> Read:
     """`Get-CsServerVersion`: the product as it names itself; local only. Source: domain.md 6.1."""
 

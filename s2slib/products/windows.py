@@ -10,8 +10,9 @@ import csv
 import hashlib
 import io
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from s2slib.facts import Fact, Known
 from s2slib.products.lync import on
@@ -24,7 +25,12 @@ from s2slib.trust.metadata import parse as parse_metadata
 IISRESET = r"C:\Windows\System32\iisreset.exe"
 WHOAMI = r"C:\Windows\System32\whoami.exe"
 WORKER_POOL = re.compile(r'-ap "(?P<pool>[^"]+)"')
+ICACLS = r"C:\Windows\System32\icacls.exe"
+ADMINISTRATORS, SYSTEM = "S-1-5-32-544", "S-1-5-18"  # SIDs, since the groups' names are localised
 HTTP_STATUS = re.compile(r"\((?P<status>[1-5]\d\d)\)")  # "... returned an error: (401) Unauthorized."
+SDDL_ACCESS = re.compile(r"D:(?P<flags>[A-Z]*)(?P<entries>(?:\([^()]*\))*)(?:S:|$)")
+SDDL_ENTRY = re.compile(r"\(([^()]*)\)")
+_NO_PATH = ("PathNotFound",)  # part of the ids of Resolve-Path and Get-Acl
 TRUST_POOLS = re.compile(r"^MSExchange(Services|Autodiscover)(FrontEnd)?AppPool$", re.IGNORECASE)
 
 
@@ -158,9 +164,76 @@ def get_machine_certificates(server: str) -> Read:
     return Read(server, command, (key,), parse, rights="local Administrators")
 
 
+def make_folder(path: str) -> Cmdlet:
+    """`New-Item -ItemType Directory -Path <path> -Force`: a folder, its parents with it; one that is there stays.
+
+    Rights: local Administrators. Effect: write. Inverse: none, it stays. Source: O36.
+    """
+    parameters: dict[str, Value] = {"ItemType": "Directory", "Path": path, "Force": True}
+    return Cmdlet("New-Item", parameters, effect="write", runspace="local", properties=("FullName",))
+
+
+def restrict_file(path: str) -> Program:
+    """`icacls.exe <path> /inheritance:r /grant:r *S-1-5-32-544:F *S-1-5-18:F`: only Administrators and SYSTEM open it.
+
+    Its texts are localised and its exit codes have no source: only the read-back (`get_file_access`) counts. Rights: local
+    Administrators. Effect: write. Inverse: none, the file stays restricted. Source: O36.
+    """
+    grants = (f"*{ADMINISTRATORS}:F", f"*{SYSTEM}:F")
+    return Program(ICACLS, (path, "/inheritance:r", "/grant:r", *grants), effect="write")
+
+
+def get_file_hash(server: str, path: str, key: str) -> Read:
+    """`Get-FileHash -LiteralPath <path> -Algorithm SHA256`: path and SHA-256 (lower case); absent when there is no file."""
+
+    def parse(reply: Reply) -> Mapping[str, Fact]:
+        row = _only(rows(reply))
+        return {key: Known({"path": text(field(row, "Path")), "sha256": text(field(row, "Hash")).lower()})}
+
+    parameters: dict[str, Value] = {"LiteralPath": path, "Algorithm": "SHA256"}
+    command = Cmdlet("Get-FileHash", parameters, "read", "local", ("Algorithm", "Hash", "Path"))
+    return Read(server, command, (key,), parse, absent_when=_NO_PATH, rights="local Administrators")
+
+
+def get_file_access(server: str, path: str, key: str) -> Read:
+    """`Get-Acl -LiteralPath <path>`: the SDDL, and whether it lets in Administrators and SYSTEM only.
+
+    The descriptor names them by abbreviation in every language. Absent when there is no file.
+    """
+
+    def parse(reply: Reply) -> Mapping[str, Fact]:
+        descriptor = text(field(_only(rows(reply)), "Sddl"))
+        return {key: Known({"path": path, "sddl": descriptor, "restricted": is_restricted(descriptor)})}
+
+    parameters: dict[str, Value] = {"LiteralPath": path}
+    command = Cmdlet("Get-Acl", parameters, "read", "local", ("Sddl",))
+    return Read(server, command, (key,), parse, absent_when=_NO_PATH, rights="local Administrators")
+
+
+def is_restricted(sddl: str) -> bool:
+    """Whether a security descriptor takes nothing over from its folder and grants nobody but Administrators and SYSTEM.
+
+    ValueError for a text that is no descriptor with an access list.
+    """
+    found = SDDL_ACCESS.search(sddl)
+    if found is None:
+        raise ValueError(f"no access list in {sddl!r}")
+    entries = [entry.split(";") for entry in SDDL_ENTRY.findall(found["entries"])]
+    granted = {entry[5] for entry in entries if entry[0] == "A"}
+    known = all(entry[0] in ("A", "D") and len(entry) == 6 for entry in entries)
+    return known and "P" in found["flags"] and granted <= {"BA", "SY", ADMINISTRATORS, SYSTEM}
+
+
 def wait(seconds: int) -> Cmdlet:
     """`Start-Sleep -Seconds <n>` on the server: a wait that the server's own clock measures."""
     return Cmdlet("Start-Sleep", {"Seconds": seconds}, effect="read", runspace="local")
+
+
+def _only(found: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """The only row; ValueError for none or several: nothing is known then, not even that it is absent."""
+    if len(found) != 1:
+        raise ValueError(f"expected one object, got {len(found)}")
+    return found[0]
 
 
 def _request(url: str, properties: tuple[str, ...]) -> Cmdlet:

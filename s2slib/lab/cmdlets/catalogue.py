@@ -12,11 +12,14 @@ from s2slib.lab.cmdlets import (
     exchange_recipients,
     exchange_servers,
     lync_certificates,
+    lync_export,
     lync_oauth,
     lync_policies,
     lync_roles,
     lync_tests,
     lync_topology,
+    windows_files,
+    windows_icacls,
     windows_items,
     windows_programs,
     windows_services,
@@ -37,9 +40,9 @@ MODULE_FOLDERS = {
 def local_registry(estate: Estate, server: Server) -> Registry:
     """The commands of a server's own PowerShell: Windows, and Lync's module on a front end. Exchange's are not there."""
     registry = Registry()
-    for spec in (*windows_services.specs(), *windows_web.specs(), *windows_items.specs()):
+    for spec in (*windows_services.specs(), *windows_web.specs(), *windows_items.specs(), *windows_files.specs()):
         registry.add(spec)
-    for program in windows_programs.specs():
+    for program in (*windows_programs.specs(), *windows_icacls.specs()):
         registry.add(program)
     if server.has_role("FrontEnd"):
         product = estate.lync_product
@@ -48,7 +51,12 @@ def local_registry(estate: Estate, server: Server) -> Registry:
         version = lync_topology.VERSIONS[product][0]
         path = f"C:\\Program Files\\Common Files\\{folder}\\{module}.psd1"
         registry.declare_module(module, version=version, path=path)
-        local = (*lync_certificates.specs(), *lync_topology.local_specs(product), *lync_tests.local_specs())
+        local = (
+            *lync_certificates.specs(),
+            *lync_export.specs(),
+            *lync_topology.local_specs(product),
+            *lync_tests.local_specs(),
+        )
         for cmdlet in (*_lync(), *local):
             registry.add(replace(cmdlet, module=module))
     return registry

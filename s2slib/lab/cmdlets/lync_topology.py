@@ -1,11 +1,10 @@
-"""Lync's topology and its replication: pools, computers, services, SIP domains, versions, replicas, export."""
+"""Lync's topology and its replication: pools, computers, services, SIP domains, versions, replicas."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 
-from s2slib.lab.cmdlets.base import changing, denied, flag, like, place, reading, service_state, text
+from s2slib.lab.cmdlets.base import changing, flag, like, place, reading, service_state, text
 from s2slib.lab.cmdlets.lync_common import (
     LOCAL_STORE,
     READERS,
@@ -19,7 +18,6 @@ from s2slib.lab.cmdlets.lync_common import (
 from s2slib.lab.estate import Estate
 from s2slib.lab.powershell.registry import Call, CmdletSpec, Parameter
 from s2slib.lab.powershell.values import PsObject, ps_object
-from s2slib.lab.transitions import plain
 
 SITE = "Site:Atlanta"
 # product -> version, the name Get-CsServerVersion prints, patch level; the names but SfB 2019's are UNCONFIRMED
@@ -74,12 +72,6 @@ def local_specs(product: str) -> list[CmdletSpec]:
     found = [
         CmdletSpec("Get-CsServerVersion", _server_version),
         CmdletSpec("Get-CsWindowsService", _windows_services, (Parameter("Name", "string", position=0),)),
-        CmdletSpec(
-            "Export-CsConfiguration",
-            _export,
-            (Parameter("FileName", "string", mandatory=True, position=0), Parameter("Force", "switch"), LOCAL_STORE),
-            should_process=True,
-        ),
     ]
     if product != "2013":
         found.append(CmdletSpec("Get-CsServerPatchVersion", _patch_version))
@@ -250,20 +242,3 @@ def _windows_services(call: Call) -> Iterator[PsObject]:
                 ActivityLevel="",
                 RoleName=[name],
             )
-
-
-def _export(call: Call) -> None:
-    require(call, READERS)
-    at = place(call)
-    if not flag(call, "LocalStore"):
-        reach_store(call)
-    if not at.session.may_administer(at.server.fqdn):
-        denied(call, "The file cannot be written.")
-    path = text(call.parameters["FileName"])
-    if not call.should_process(path):
-        return
-    with changing(call) as at:
-        replica = at.server.fqdn if flag(call, "LocalStore") else None
-        store = at.estate.cms.master if replica is None else at.estate.cms.replicas[replica]
-        # a ZIP archive on a real server; here one JSON text
-        at.server.files[path] = json.dumps({"items": plain(store)}, indent=1, sort_keys=True)

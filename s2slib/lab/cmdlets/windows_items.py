@@ -1,20 +1,19 @@
-"""Items behind PowerShell drives: the certificate store, registry values, files and their hashes; the time zone."""
+"""Items behind PowerShell drives: the certificate store, registry values, files; the time zone."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import NoReturn
 
 from s2slib.lab.cmdlets.base import Place, like, reading, text
+from s2slib.lab.disk import StoredFile
 from s2slib.lab.paths import Paths, normal
 from s2slib.lab.pki import KeyPair
 from s2slib.lab.powershell.registry import Call, CmdletSpec, Parameter
 from s2slib.lab.powershell.values import LOCAL, PsObject, ps_object
 
 STORE = "cert:\\localmachine\\my"
-ALGORITHMS = ("SHA256", "SHA1", "SHA384", "SHA512", "MD5")
 
 
 def specs() -> list[CmdletSpec]:
@@ -40,12 +39,6 @@ def specs() -> list[CmdletSpec]:
             aliases=("gp",),
             type_name=commands + "GetItemPropertyCommand",
         ),
-        CmdletSpec(
-            "Get-FileHash",
-            _hash,
-            (path, Parameter("Algorithm", "string", values=ALGORITHMS)),
-            type_name="Get-FileHash",
-        ),
         CmdletSpec("Get-TimeZone", _time_zone, type_name=commands + "GetTimeZoneCommand"),
     ]
 
@@ -63,8 +56,8 @@ def _children(call: Call) -> Iterator[PsObject]:
             _missing(call, path)
         else:
             found = [
-                _file(name, body)
-                for name, body in at.server.files.items()
+                _file(name, file)
+                for name, file in at.server.files.items()
                 if normal(name).rsplit("\\", 1)[0] == wanted and like(pattern, name.rsplit("\\", 1)[-1])
             ]
     return iter(found)
@@ -75,10 +68,10 @@ def _item(call: Call) -> Iterator[PsObject]:
     with reading(call) as at:
         if normal(path).startswith("cert:"):
             return iter([_held(call, at, path)])
-        name = next((held for held in at.server.files if normal(held) == normal(path)), None)
-        if name is None:
+        found = Paths(at.server).file(path)
+        if found is None:
             _missing(call, path)
-        return iter([_file(name, at.server.files[name])])
+        return iter([_file(*found)])
 
 
 def _held(call: Call, at: Place, path: str) -> PsObject:
@@ -109,13 +102,13 @@ def _certificate(pair: KeyPair) -> PsObject:
     return shown
 
 
-def _file(name: str, body: str) -> PsObject:
+def _file(name: str, file: StoredFile) -> PsObject:
     shown = ps_object(
         "System.IO.FileInfo",
         Name=name.rsplit("\\", 1)[-1],
         FullName=name,
         DirectoryName=name.rsplit("\\", 1)[0],
-        Length=len(body.encode("utf-8")),
+        Length=len(file.content),
     )
     shown.text = name
     return shown
@@ -142,19 +135,6 @@ def _properties(call: Call) -> Iterator[PsObject]:
         return iter(())
     location = f"Microsoft.PowerShell.Core\\Registry::HKEY_LOCAL_MACHINE\\{path.split(chr(92), 1)[-1]}"
     return iter([ps_object("System.Management.Automation.PSCustomObject", {**chosen, "PSPath": location})])
-
-
-def _hash(call: Call) -> Iterator[PsObject]:
-    path = text(call.parameters.get("Path"))
-    algorithm = text(call.parameters.get("Algorithm")) or "SHA256"
-    with reading(call) as at:
-        body = Paths(at.server).read(path)
-    if body is None:
-        _missing(call, path)
-    digest = hashlib.new(algorithm.lower(), body.encode("utf-8"), usedforsecurity=False)
-    yield ps_object(
-        "Microsoft.Powershell.Utility.FileHash", Algorithm=algorithm, Hash=digest.hexdigest().upper(), Path=path
-    )
 
 
 def _time_zone(call: Call) -> Iterator[PsObject]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import itertools
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
+from estate_links import Links
 
 from s2slib.lab.clock import LabClock
 from s2slib.lab.estate import Estate
 from s2slib.lab.network import Network
 from s2slib.lab.scenario import build_estate
+from s2slib.lab.service import Lab
 from s2slib.lab.web import WebSites
 
 KEYS = 16  # more than any one test makes
@@ -28,7 +31,9 @@ def _keys_from_stock(key_stock: list[rsa.RSAPrivateKey]) -> Iterator[None]:
     """Making 2048 bit keys is most of what a fresh estate costs: they are taken from a stock in turn."""
     generate, turn, lock = rsa.generate_private_key, itertools.cycle(key_stock), threading.Lock()
 
-    def take(*, public_exponent: int, key_size: int) -> rsa.RSAPrivateKey:
+    def take(
+        *, public_exponent: int, key_size: int, backend: object = None
+    ) -> rsa.RSAPrivateKey:  # as pyspnego calls it
         if key_size != 2048:
             return generate(public_exponent=public_exponent, key_size=key_size)
         with lock:
@@ -52,3 +57,12 @@ def web(estate: Estate) -> Iterator[Estate]:
     sites = WebSites(estate, estate.network)
     yield estate
     sites.close()
+
+
+@pytest.fixture
+def links(tmp_path: Path) -> Iterator[Links]:
+    """A running lab, reached as the runbook reaches it."""
+    with Lab() as lab:
+        made = Links(lab, tmp_path)
+        yield made
+        made.close()

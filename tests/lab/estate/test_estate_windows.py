@@ -93,15 +93,6 @@ def test_paths_are_found_in_any_case_and_with_doubled_separators(estate: Estate)
     assert not LabMachine(estate, estate.server("atl-fe-001")).exists(doubled)
 
 
-def test_an_exported_configuration_is_a_file_with_a_hash_on_that_front_end(estate: Estate) -> None:
-    shell = on(estate, "atl-fe-001", delegated=True)
-    shell.run("Export-CsConfiguration", FileName="C:\\Windows\\Temp\\before.zip")
-    text = shell.machine.read_file("c:\\windows\\temp\\BEFORE.zip")
-    hashed = shell.run("Get-FileHash", Path="C:\\Windows\\Temp\\before.zip").one
-    assert hashed.get("Hash") == hashlib.sha256(text.encode()).hexdigest().upper()
-    assert "UserServicesPolicy/Global" in json.loads(text)["items"]
-
-
 def test_a_skewed_clock_shows_in_every_time_the_server_says(estate: Estate) -> None:
     faults.clock_skewed(estate, "atl-exchange-001", 900)
     shell = on(estate, "atl-exchange-001", "s2s-exchange")
