@@ -66,8 +66,8 @@ def _change_rows(change: Change) -> tuple[tuple[str, str], ...]:
         rows.append(("settled when", f"{change.settled_when.what} (within {change.settled_when.within_s} s)"))
     if change.users_notice:
         rows.append(("users notice", change.users_notice))
-    back = [f"{inverse.step.render()}   # {inverse.reason}" for inverse in change.inverse]
-    rows.append(("back-out", "\n".join(back) or change.irreversible or "none"))
+    back = [step.render() for undo in change.undo for step in undo.steps]
+    rows.append(("back-out", "\n".join([*back, *([change.irreversible] if change.irreversible else [])]) or "none"))
     return tuple(rows)
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from s2slib.records.files import write_text
 
-Mode = Literal["check", "verify", "apply"]
+Mode = Literal["check", "verify", "apply", "back_out"]
 PhaseState = Literal["done", "pending", "blocked", "refused", "held", "failed", "uncertain"]
 Outcome = Literal["trusted", "nothing_pending", "pending", "blocked", "refused", "failed", "uncertain", "not_proven"]
 
@@ -144,13 +144,9 @@ class RunRecord(Record):
         return EXIT_CODES[self.outcome]
 
     def set_phase(self, phase: PhaseRecord) -> None:
-        """Put a phase in, in place of an earlier run of it; what that one changed is kept in front."""
+        """Put a phase in, in place of an earlier run of it."""
         for index, old in enumerate(self.phases):
             if old.name == phase.name:
-                done = [
-                    change for change in old.changes if change.state in ("done", "failed", "uncertain", "unsettled")
-                ]
-                phase.changes = [*done, *(c for c in phase.changes if c.state != "already" or not done)]
                 self.phases[index] = phase
                 return
         self.phases.append(phase)
@@ -161,7 +157,7 @@ class RunRecord(Record):
             change
             for phase in self.phases
             for change in phase.changes
-            if change.state not in ("already", "moved", "blocked", "held")
+            if change.state in ("done", "failed", "uncertain", "unsettled")
         ]
 
     def save(self, folder: Path) -> None:

@@ -16,13 +16,14 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, get_args
 
 from s2slib.remoting.quoting import (
     CredentialRef,
     InvalidCommand,
+    Later,
     SecretRef,
     Value,
     check_text,
@@ -40,11 +41,13 @@ __all__ = [
     "CredentialRef",
     "Effect",
     "InvalidCommand",
+    "Later",
     "Program",
     "Runspace",
     "Script",
     "SecretRef",
     "Value",
+    "bind",
     "command_from_json",
     "command_to_json",
     "permits",
@@ -133,7 +136,7 @@ class Program:
     """
 
     path: str
-    arguments: tuple[str, ...] = ()
+    arguments: tuple[str | Later, ...] = ()
     effect: Effect = "read"
     runspace: Literal["local"] = "local"
 
@@ -141,6 +144,8 @@ class Program:
         _check_path(self.path, ".exe")
         object.__setattr__(self, "arguments", tuple(self.arguments))
         for argument in self.arguments:
+            if isinstance(argument, Later):
+                continue
             if not argument or '"' in argument or (argument.endswith("\\") and " " in argument):
                 raise InvalidCommand(f"Windows PowerShell cannot pass this argument unchanged: {argument!r}")
             check_text(argument, f"an argument of {self.name}")
@@ -153,11 +158,12 @@ class Program:
 
     def render(self) -> str:
         """The line as a person would type it in PowerShell."""
-        return " ".join(("&", quoted(self.path), *(quoted(argument) for argument in self.arguments)))
+        return " ".join(("&", quoted(self.path), *(rendered(argument) for argument in self.arguments)))
 
     def to_json(self) -> dict[str, Any]:
         """The command as JSON."""
-        return {"kind": "program", "path": self.path, "arguments": list(self.arguments), "effect": self.effect}
+        arguments = [value_to_json(argument) for argument in self.arguments]
+        return {"kind": "program", "path": self.path, "arguments": arguments, "effect": self.effect}
 
     def digest(self) -> str:
         """SHA-256 of the canonical JSON, lower-case hexadecimal."""
@@ -229,7 +235,9 @@ def command_from_json(data: Mapping[str, Any]) -> Command:
     try:
         if "parameters" in fields:
             fields["parameters"] = _parameters_from_json(fields["parameters"])
-        for name in ("arguments", "imports", "properties"):
+        if isinstance(fields.get("arguments"), list):
+            fields["arguments"] = tuple(value_from_json(item) for item in fields["arguments"])
+        for name in ("imports", "properties"):
             if isinstance(fields.get(name), list):
                 fields[name] = tuple(fields[name])
         if kind == "cmdlet":
@@ -241,6 +249,17 @@ def command_from_json(data: Mapping[str, Any]) -> Command:
     except (TypeError, ValueError) as error:
         raise InvalidCommand(f"not a recorded command: {error}") from None
     raise InvalidCommand(f"not a recorded command: kind {kind!r}")
+
+
+def bind(command: Command, known: Mapping[str, Value]) -> Command:
+    """The command with every `Later` that `known` names put in; the others stay."""
+
+    def bound(value: Any) -> Any:
+        return known.get(value.name, value) if isinstance(value, Later) else value
+
+    if isinstance(command, Program):
+        return replace(command, arguments=tuple(bound(argument) for argument in command.arguments))
+    return replace(command, parameters={name: bound(value) for name, value in command.parameters.items()})
 
 
 def _settle_parameters(command: Cmdlet | Script) -> None:

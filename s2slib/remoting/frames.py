@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from s2slib.remoting.quoting import CredentialRef, SecretRef, Value, instant
+from s2slib.remoting.quoting import CredentialRef, InvalidCommand, Later, SecretRef, Value, instant
 
 MAX_FRAME = 32 * 1024 * 1024
 MAX_STRAY = 256 * 1024
@@ -56,6 +56,8 @@ def typed(value: Value | SessionRef) -> dict[str, Any]:
         return {"k": "secret", "v": value.name}
     if isinstance(value, CredentialRef):
         return {"k": "credential", "v": value.name, "user": _b64(value.user)}
+    if isinstance(value, Later):
+        raise InvalidCommand(f"{value.name} is not known yet; nothing was sent")
     if isinstance(value, SessionRef):
         return {"k": "session", "v": value.name}
     return {"k": "plain", "v": value}

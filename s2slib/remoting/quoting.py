@@ -13,6 +13,7 @@ SINGLE_QUOTES = "'\u2018\u2019\u201a\u201b"
 """The characters that PowerShell takes for a single quote; each is doubled inside a single-quoted text."""
 
 _LOWEST, _HIGHEST = -(2**63), 2**63 - 1
+_LATER = re.compile(r"[a-z][A-Za-z0-9_./-]{0,119}")
 _REFERENCE = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 
@@ -42,8 +43,19 @@ class CredentialRef:
         check_text(self.user, "a user name")
 
 
+@dataclass(frozen=True)
+class Later:
+    """A text that exists only once something else has been done: planned, never sent. `bind` puts the text in."""
+
+    name: str
+
+    def __post_init__(self) -> None:
+        if not _LATER.fullmatch(self.name):
+            raise InvalidCommand(f"not the name of a value that is known later: {self.name!r}")
+
+
 Scalar: TypeAlias = "str | int | bool | bytes | datetime | None"
-Value: TypeAlias = "Scalar | tuple[Scalar, ...] | SecretRef | CredentialRef"
+Value: TypeAlias = "Scalar | tuple[Scalar, ...] | SecretRef | CredentialRef | Later"
 """What a parameter may be. A bool serves switches and booleans alike; a datetime is aware; an int fits 64 bits."""
 
 
@@ -61,12 +73,12 @@ def check_value(value: object, what: str) -> None:
     """InvalidCommand when a value is of no allowed kind. A secret in the open is refused: use a reference."""
     if isinstance(value, tuple):
         for item in value:
-            if isinstance(item, tuple | SecretRef | CredentialRef):
+            if isinstance(item, tuple | SecretRef | CredentialRef | Later):
                 raise InvalidCommand(f"{what}: a list holds plain values only")
             check_value(item, what)
     elif isinstance(value, str):
         check_text(value, what)
-    elif isinstance(value, bool | bytes | SecretRef | CredentialRef) or value is None:
+    elif isinstance(value, bool | bytes | SecretRef | CredentialRef | Later) or value is None:
         return
     elif isinstance(value, int):
         if not _LOWEST <= value <= _HIGHEST:
@@ -105,6 +117,8 @@ def rendered(value: Value) -> str:
         return f"([Convert]::FromBase64String({quoted(base64.b64encode(value).decode('ascii'))}))"
     if isinstance(value, tuple):
         return "@(" + ",".join(rendered(item) for item in value) + ")"
+    if isinstance(value, Later):
+        return f"<{value.name}: known after apply>"
     if isinstance(value, SecretRef):
         return f"(Read-Host -AsSecureString -Prompt {quoted(value.name)})"
     return f"(Get-Credential -UserName {quoted(value.user)} -Message {quoted(value.name)})"
@@ -127,6 +141,8 @@ def value_to_json(value: Value) -> Any:
         return {"$secret": value.name}
     if isinstance(value, CredentialRef):
         return {"$credential": value.name, "user": value.user}
+    if isinstance(value, Later):
+        return {"$later": value.name}
     return value
 
 
@@ -139,7 +155,7 @@ def value_from_json(data: object) -> Value:
             items = [value_from_json(item) for item in data]
             scalars: list[Scalar] = []
             for item in items:
-                if isinstance(item, tuple | SecretRef | CredentialRef):
+                if isinstance(item, tuple | SecretRef | CredentialRef | Later):
                     raise InvalidCommand("a list holds plain values only")
                 scalars.append(item)
             return tuple(scalars)
@@ -158,6 +174,8 @@ def _tagged_from_json(data: dict[str, object]) -> Value:
             return SecretRef(name)
         case {"$credential": str(name), "user": str(user)}, 2:
             return CredentialRef(user, name)
+        case {"$later": str(name)}, 1:
+            return Later(name)
     raise InvalidCommand("not a recorded value: an object without a known tag")
 
 

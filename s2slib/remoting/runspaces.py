@@ -22,7 +22,7 @@ from s2slib.remoting.deadline import Deadline
 from s2slib.remoting.frames import SessionRef, encoded, typed
 from s2slib.remoting.ledger import AttemptLedger
 from s2slib.remoting.process import RemoteProcess
-from s2slib.remoting.quoting import CredentialRef, Value
+from s2slib.remoting.quoting import CredentialRef, Later, Value
 from s2slib.remoting.reply import RemoteError
 from s2slib.remoting.target import Endpoint, Limits, Secret, Target
 
@@ -258,7 +258,7 @@ def run_request(
     deadline_s: int,
     *,
     parameters: Mapping[str, Value | SessionRef] | None = None,
-    arguments: tuple[str, ...] = (),
+    arguments: tuple[str | Later, ...] = (),
     properties: tuple[str, ...] | None = None,
     depth: int = 1,
     exit_code: bool = False,

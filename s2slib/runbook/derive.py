@@ -17,6 +17,7 @@ EXCHANGE_IN_LYNC = "lync/exchange_partner_application"
 DC_ENTRY = "dc_lync_partner_application"
 REPLICA_ENTRY = "replica_exchange_partner_application"
 TRUST_LOADED = "trust_loaded"
+OLDEST_WORKER = "oldest_worker"
 WEB_HEALTHY = "web_healthy"
 
 
@@ -34,6 +35,7 @@ def derive(d: Scope, facts: Facts) -> Facts:
         derived[on(server.fqdn, TRUST_LOADED)] = trust_loaded(
             entry, facts[on(server.fqdn, "workers")], facts[on(server.fqdn, "iis_services")]
         )
+        derived[on(server.fqdn, OLDEST_WORKER)] = oldest_worker(facts[on(server.fqdn, "workers")])
         derived[on(server.fqdn, WEB_HEALTHY)] = web_healthy(
             facts, server.fqdn, server.is_client_access, server.is_mailbox
         )
@@ -92,6 +94,13 @@ def trust_loaded(entry: Fact, workers: Fact, services: Fact) -> Fact:
         return Known(False)
     changed = parse_instant(entry.value["when_changed_utc"])
     return Known(all(parse_instant(worker["started"]) > changed for worker in workers.value))
+
+
+def oldest_worker(workers: Fact) -> Fact:
+    """The earliest start among a server's EWS and Autodiscover workers (UTC text); empty when none runs."""
+    if not isinstance(workers, Known):
+        return workers
+    return Known(min((str(worker["started"]) for worker in workers.value), key=parse_instant, default=""))
 
 
 def web_healthy(facts: Facts, server: str, is_client_access: bool, is_mailbox: bool) -> Fact:

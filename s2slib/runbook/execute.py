@@ -1,41 +1,50 @@
-"""The only writer: lock, the one rule, journal intent, commands, read-back, journal outcome, settling."""
+"""The only writer: the one rule, journal intent, commands, read-back, journal outcome, settling. First run and resume alike."""
 
 from __future__ import annotations
 
-import json
-import os
-import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Literal
 
-from filelock import FileLock, Timeout
-
-from s2slib.facts import Facts, fact_to_json
+from s2slib.facts import Facts, Json, fact_to_json
 from s2slib.products import windows
 from s2slib.records.journal import Journal
 from s2slib.remoting.command import Program
-from s2slib.remoting.errors import OutcomeUncertain, RemotingError
+from s2slib.remoting.errors import NotSent, OutcomeUncertain, RemotingError
 from s2slib.remoting.reply import Reply
-from s2slib.runbook.change import Change, Settle, Step, Verdict, rule
+from s2slib.runbook.change import Change, Step, Verdict, bound_values, rule
 from s2slib.runbook.derive import TRUST_LOADED
 from s2slib.runbook.estates import Estates
 from s2slib.runbook.expect import all_hold, differences
+from s2slib.runbook.history import Begun, History
 from s2slib.runbook.inspect import Inspector
 from s2slib.runbook.scope import Scope
 
-State = Literal["done", "already", "moved", "blocked", "held", "failed", "uncertain", "unsettled"]
-STOPPING: frozenset[State] = frozenset({"moved", "blocked", "held", "failed", "uncertain", "unsettled"})
+State = Literal[
+    "done",
+    "already",
+    "not_needed",
+    "moved",
+    "blocked",
+    "held",
+    "stopped",
+    "by_hand",
+    "not_done",
+    "failed",
+    "uncertain",
+    "unsettled",
+]
+GOING_ON: frozenset[State] = frozenset({"done", "already", "not_needed"})
 STEP_EXTRA_S = 60
+IN_FLIGHT_POLL_S = 30
 QUOTED_TEXT = 4_000
 
 
-class Refused(RuntimeError):
-    """Nothing was changed: the lock is held, the plan is not approved, or the state moved (exit code 3)."""
+def go_on(_change: Change) -> str:
+    """The gate that lets every change pass."""
+    return ""
 
 
 @dataclass(frozen=True)
@@ -69,49 +78,13 @@ class Outcome:
         }
 
 
-@contextmanager
-def writer_lock(runs: Path, deployment: str, run: str) -> Iterator[None]:
-    """One writer per deployment and runs folder (P6): an OS lock plus a readable record of the holder.
-
-    It binds this runs folder only, not two jump hosts; the re-read before each change is the guard there (O38).
-    """
-    lock = FileLock(str(runs / f"{deployment}.writer.lock"))
-    record = runs / f"{deployment}.writer.json"
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        raise Refused(f"another writer holds {deployment}: {_holder(record)}") from None
-    try:
-        record.write_text(
-            json.dumps(
-                {
-                    "holder": os.environ.get("USER") or os.environ.get("USERNAME") or "unknown",
-                    "host": socket.gethostname(),
-                    "process": os.getpid(),
-                    "started": datetime.now(UTC).isoformat(timespec="seconds"),
-                    "run": run,
-                }
-            ),
-            encoding="utf-8",
-        )
-        yield
-    finally:
-        record.unlink(missing_ok=True)
-        lock.release()
-
-
-def _holder(record: Path) -> str:
-    try:
-        held = json.loads(record.read_text(encoding="utf-8"))
-        return (
-            f"{held['holder']} on {held['host']}, process {held['process']}, since {held['started']}, run {held['run']}"
-        )
-    except (OSError, ValueError, KeyError):
-        return "its record is not readable yet"
-
-
 class Executor:
-    """Applies changes one by one. `hold` is asked before a change that users notice; False holds the roll-out there."""
+    """Applies changes one by one, and settles what an interrupted writer left open.
+
+    `gate` gives a reason not to start a change (stop requested, no time left), or nothing. `hold` is asked before a
+    change that users notice; False holds the roll-out there. `by_hand`: lines are shown, a person types them, and only
+    reading follows. `deadline` (of `clock`) ends waiting.
+    """
 
     def __init__(
         self,
@@ -119,18 +92,30 @@ class Executor:
         estates: Estates,
         inspector: Inspector,
         journal: Journal,
+        history: History,
         *,
         hold: Callable[[Change], bool],
+        gate: Callable[[Change], str] = go_on,
+        known: Mapping[str, Json] | None = None,
+        by_hand: bool = False,
+        deadline: float = float("inf"),
         progress: Callable[[str], None] = lambda _text: None,
         clock: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._scope = scope
         self._estates = estates
         self._inspector = inspector
         self._journal = journal
+        self._history = history
         self._hold = hold
+        self._gate = gate
+        self._given = dict(known or {})
+        self._by_hand = by_hand
+        self._deadline = deadline
         self._progress = progress
         self._clock = clock
+        self._now = now
 
     def apply(self, changes: tuple[Change, ...], facts: Facts) -> tuple[list[Outcome], Facts]:
         """Apply changes in order by the one rule; stops at the first that does not come out done.
@@ -141,81 +126,141 @@ class Executor:
         for change in changes:
             started = self._clock()
             outcome, facts = self._one(change, facts)
-            outcome = replace(outcome, seconds=round(self._clock() - started))
-            outcomes.append(outcome)
-            self._journal.append("outcome", **outcome.to_json())
-            if outcome.state in STOPPING:
+            outcomes.append(self._record(change, replace(outcome, seconds=round(self._clock() - started)), facts))
+            if outcome.state not in GOING_ON:
                 break
         return outcomes, facts
 
-    def _one(self, change: Change, facts: Facts) -> tuple[Outcome, Facts]:
+    def settle_open(self, facts: Facts) -> tuple[list[Outcome], Facts]:
+        """Say what became of every change whose intent stands in the journal without an outcome: by reading, never repeating."""
+        outcomes: list[Outcome] = []
+        for begun in self._history.open():
+            change = begun.change.bind(self._known())
+            self._progress(f"{change.title}: begun before, reading what became of it")
+            facts = self._read(change, facts)
+            if all_hold(facts, change.after) is not True and not begun.by_hand:
+                facts = self._await_in_flight(change, facts, begun.at)
+            outcome = self._found(change, facts, begun)
+            if outcome is None:
+                continue
+            if outcome.state == "done":
+                outcome, facts = self._settled(change, outcome, facts, written=True)
+            outcomes.append(self._record(begun.change, outcome, facts))
+            if outcome.state == "uncertain":
+                break
+        return outcomes, facts
+
+    def _found(self, change: Change, facts: Facts, begun: Begun) -> Outcome | None:
+        """What reading says of a change that was begun; None for a by-hand change that nobody has typed yet."""
+        outcome = self._outcome(change, facts, "done")
+        after = all_hold(facts, change.after)
+        if after is True:
+            how = "done by hand" if begun.by_hand else "took effect before the interruption"
+            return replace(outcome, after=outcome.before, detail=f"{how}; found by reading")
+        if after is None:
+            against = _against(tuple(differences(facts, change.after)))
+            return replace(outcome, state="uncertain", detail=f"whether it took effect is not known: {against}")
+        if begun.by_hand:
+            return None
+        if all_hold(facts, change.rests_on) is True:
+            return replace(outcome, state="not_done", detail="did not take effect before the interruption")
+        against = _against(tuple(differences(facts, change.after)))
+        return replace(outcome, state="failed", detail=f"took effect in part before the interruption: {against}")
+
+    def _one(self, planned: Change, facts: Facts) -> tuple[Outcome, Facts]:
+        known = self._known()
+        if any(known.get(name) != value for name, value in planned.only_if.items()):
+            return replace(self._outcome(planned, facts, "not_needed"), lines=(), before={}), facts
+        change = planned.bind(known)
         facts = self._read(change, facts)
-        ruling = rule(change, facts)
-        lines = tuple(step.render() for step in change.steps)
-        outcome = Outcome(
-            change.id, change.phase, change.title, "already", before=self._seen(change, facts), lines=lines
-        )
+        begun = self._history.begun.get(change.id)
+        ruling = rule(change, facts, begun=begun is not None and begun.may_have_written)
+        outcome = self._outcome(change, facts, "already")
         if ruling.verdict is Verdict.DONE:
             self._progress(f"{change.title}: already so")
-            return self._settled(change, replace(outcome, after=outcome.before), facts, written=False)
+            outcome = replace(outcome, after=outcome.before)
+            if begun is not None and begun.by_hand and begun.is_open:
+                outcome = replace(outcome, state="done", detail="done by hand; found by reading")
+            return self._settled(change, outcome, facts, written=False)
         if ruling.verdict is not Verdict.DO:
             state: State = "moved" if ruling.verdict is Verdict.MOVED else "blocked"
             return replace(outcome, state=state, detail=_against(ruling.against)), facts
+        reason = self._gate(change)
+        if reason:
+            return replace(outcome, state="stopped", detail=reason), facts
         if change.hold_before and not self._hold(change):
             return replace(outcome, state="held", detail="held before this server: not confirmed"), facts
-        self._journal.append("intent", change=change.to_json(), before=dict(outcome.before))
-        self._progress(f"{change.title} ...")
-        begun = self._clock()
-        failure, uncertain = self._run(change.steps)
-        facts = self._read(change, facts)
-        if all_hold(facts, change.after) is not True and change.recovery:
-            failure = failure or "the read-back does not show it"
-            self._journal.append(
-                "recovery", change=change.id, reason=failure, lines=[s.render() for s in change.recovery]
+        if begun is None or not (begun.by_hand and begun.is_open):
+            bound = bound_values(change.binds_before, self._fresh(change.binds_before, facts))
+            self._note(
+                "intent",
+                change=planned.to_json(),
+                lines=list(outcome.lines),
+                before=dict(outcome.before),
+                by_hand=self._by_hand,
+                bound=bound,
             )
-            self._progress(f"{change.title}: {failure}; recovery")
-            self._run(change.recovery)
-            facts = self._read(change, facts)
-            outcome = replace(outcome, after=self._seen(change, facts))
-            return replace(
-                outcome, state="failed", detail=f"{failure}; started again, roll-out stopped. {self._mixed(facts)}"
-            ), facts
+        if self._by_hand:
+            typed = "; ".join(f"on {step.server}: {step.render()}" for step in change.steps)
+            detail = f"type this by hand, then run this again - {typed}"
+            return replace(outcome, state="by_hand", detail=detail), facts
+        return self._write(change, outcome, facts)
+
+    def _write(self, change: Change, outcome: Outcome, facts: Facts) -> tuple[Outcome, Facts]:
+        self._progress(f"{change.title} ...")
+        begun, at = self._clock(), self._now()
+        failure, uncertain = self._run(change, change.steps)
+        facts = self._read(change, facts)
+        if uncertain and all_hold(facts, change.after) is not True:
+            facts = self._await_in_flight(change, facts, at)
+        if all_hold(facts, change.after) is not True and change.recovery:
+            return self._recover(change, outcome, facts, failure or "the read-back does not show it")
         outcome = replace(outcome, after=self._seen(change, facts))
         after = all_hold(facts, change.after)
         if after is None:
             reason = failure or "the read-back gave no answer"
             return replace(outcome, state="uncertain", detail=f"{reason}; whether it took effect is not known"), facts
         if after is False:
-            seen = _against(tuple(differences(facts, change.after)))
             if uncertain and all_hold(facts, change.rests_on) is True:
                 return replace(outcome, state="failed", detail=f"{failure}; read back: it did not take effect"), facts
-            return replace(
-                outcome, state="failed", detail=f"{failure or 'no error was reported'}; read back: {seen}"
-            ), facts
+            seen = _against(tuple(differences(facts, change.after)))
+            detail = f"{failure or 'no error was reported'}; read back: {seen}"
+            return replace(outcome, state="failed", detail=detail), facts
         if failure:
-            self._journal.append(
-                "note", change=change.id, note=f"reported: {failure}; the read-back shows that it took effect"
-            )
+            note = f"reported: {failure}; the read-back shows that it took effect"
+            self._note("note", change=change.id, note=note)
         settled, facts = self._settled(change, replace(outcome, state="done"), facts, written=True)
         if change.users_notice:
             settled = replace(settled, outage_s=round(self._clock() - begun))
         return settled, facts
 
-    def _run(self, steps: tuple[Step, ...]) -> tuple[str, bool]:
+    def _recover(self, change: Change, outcome: Outcome, facts: Facts, failure: str) -> tuple[Outcome, Facts]:
+        lines = [step.render() for step in change.recovery]
+        self._note("recovery", change=change.id, reason=failure, lines=lines)
+        self._progress(f"{change.title}: {failure}; recovery")
+        self._run(change, change.recovery)
+        facts = self._read(change, facts)
+        detail = f"{failure}; started again, roll-out stopped. {self._mixed(facts)}"
+        return replace(outcome, state="failed", detail=detail, after=self._seen(change, facts)), facts
+
+    def _run(self, change: Change, steps: tuple[Step, ...]) -> tuple[str, bool]:
         """Run the steps; ('', False) when all went well, else what went wrong and whether the outcome is uncertain."""
-        for step in steps:
+        for number, step in enumerate(steps):
             if isinstance(step.command, Program):  # a restart ends every Exchange session through that server (O14)
                 self._estates.drop(self._scope.all_servers)
-            timeout_s = self._timeout(step)
+            named = {"change": change.id, "server": step.server, "line": step.render()}
             try:
-                reply = self._estates.run(step.server, step.command, timeout_s=timeout_s)
+                reply = self._estates.run(step.server, step.command, timeout_s=self._timeout(step))
             except OutcomeUncertain as error:
-                self._journal.append("reply", server=step.server, line=step.render(), lost=str(error))
+                self._note("reply", **named, lost=str(error))
                 return str(error), True
+            except NotSent as error:
+                self._note("reply", **named, error=str(error), not_sent=True)
+                return str(error), number > 0
             except RemotingError as error:
-                self._journal.append("reply", server=step.server, line=step.render(), error=str(error))
+                self._note("reply", **named, error=str(error))
                 return str(error), False
-            self._journal.append("reply", server=step.server, line=step.render(), **_quoted(reply))
+            self._note("reply", **named, **_quoted(reply))
             if reply.state != "completed" or reply.errors or reply.exit_code not in (None, 0):
                 return _complaint(reply), reply.state == "timed_out"
         return "", False
@@ -225,38 +270,72 @@ class Executor:
         longest = timeouts.iis_restart + STEP_EXTRA_S if isinstance(step.command, Program) else timeouts.command
         return float(longest)
 
+    def _await_in_flight(self, change: Change, facts: Facts, since: datetime) -> Facts:
+        """Wait until a command whose reply was lost cannot run any more, or has taken effect.
+
+        The constant script stops a command on the server at its deadline, so after that deadline reading settles it.
+        """
+        limit_s = sum(self._timeout(step) for step in (*change.steps, *change.recovery))
+        remaining = limit_s - (self._now() - since).total_seconds()
+        while remaining > 0 and self._clock() < self._deadline:
+            self._progress(f"{change.title}: its reply was lost; it may still run for {round(remaining)} s")
+            remaining -= self._wait(change, min(IN_FLIGHT_POLL_S, max(1, round(remaining))))
+            facts = self._read(change, facts)
+            if all_hold(facts, change.after) is True:
+                break
+        return facts
+
     def _settled(self, change: Change, outcome: Outcome, facts: Facts, *, written: bool) -> tuple[Outcome, Facts]:
         settle = change.settled_when
         if settle is None:
-            return outcome, facts
+            return outcome, self._fresh(change.binds, facts)
         limit_s = min(settle.within_s, self._scope.deployment.network.timeouts_s.settle)
         waited = 0
-        deadline = self._clock() + limit_s
+        deadline = min(self._clock() + limit_s, self._deadline)
         while True:
             facts = self._inspector.inspect(settle.conditions.keys(), known=facts)
             if all_hold(facts, settle.conditions) is True:
                 if waited:
-                    self._journal.append("settled", change=change.id, waited_s=waited, what=settle.what)
-                return outcome, facts
+                    self._note("settled", change=change.id, waited_s=waited, what=settle.what)
+                return outcome, self._fresh(change.binds, facts)
             if waited >= limit_s or self._clock() >= deadline:
                 missing = _against(tuple(differences(facts, settle.conditions)))
                 verb = "took effect" if written else "is in place"
                 detail = f"{verb}, but after {waited} s still not settled ({settle.what}): {missing}"
-                return replace(outcome, state="unsettled", detail=detail), facts
+                return replace(outcome, state="unsettled", detail=detail), self._fresh(change.binds, facts)
             self._progress(f"{change.title}: waiting until {settle.what} ({waited} s)")
-            waited += self._wait(change, settle)
+            waited += self._wait(change, settle.poll_s)
 
-    def _wait(self, change: Change, settle: Settle) -> int:
+    def _wait(self, change: Change, seconds: int) -> int:
         """Wait on a server of the run, so that the estate's own clock measures it; on this machine if that fails."""
         server = change.target if change.target in self._scope.all_servers else self._scope.lync_session_server
         try:
-            self._estates.run(server, windows.wait(settle.poll_s), timeout_s=settle.poll_s + STEP_EXTRA_S)
+            self._estates.run(server, windows.wait(seconds), timeout_s=seconds + STEP_EXTRA_S)
         except RemotingError:
-            time.sleep(min(settle.poll_s, 5))
-        return settle.poll_s
+            time.sleep(min(seconds, 5))
+        return seconds
+
+    def _known(self) -> dict[str, Json]:
+        return {**self._given, **self._history.bound}
 
     def _read(self, change: Change, facts: Facts) -> Facts:
         return self._inspector.inspect({*change.rests_on, *change.after}, known=facts)
+
+    def _fresh(self, places: Mapping[str, tuple[str, str]], facts: Facts) -> Facts:
+        return self._inspector.inspect({key for key, _ in places.values()}, known=facts) if places else facts
+
+    def _outcome(self, change: Change, facts: Facts, state: State) -> Outcome:
+        lines = tuple(step.render() for step in change.steps)
+        before = self._seen(change, facts)
+        return Outcome(change.id, change.phase, change.title, state, before=before, lines=lines)
+
+    def _record(self, change: Change, outcome: Outcome, facts: Facts) -> Outcome:
+        bound = bound_values(change.binds, facts) if outcome.state in ("done", "unsettled", "failed") else {}
+        self._note("outcome", **outcome.to_json(), bound=bound)
+        return outcome
+
+    def _note(self, event: str, **data: Any) -> None:
+        self._history.note(self._journal.append(event, **data))
 
     def _seen(self, change: Change, facts: Facts) -> dict[str, Any]:
         return {key: fact_to_json(facts[key]) for key in sorted({*change.rests_on, *change.after})}

@@ -14,6 +14,7 @@ from s2slib.runbook.derive import (
     DC_ENTRY,
     EXCHANGE_IN_LYNC,
     LYNC_IN_EXCHANGE,
+    OLDEST_WORKER,
     REPLICA_ENTRY,
     TRUST_LOADED,
     WEB_HEALTHY,
@@ -96,5 +97,6 @@ DERIVED_FROM: dict[str, tuple[str, ...]] = {
     DC_ENTRY: ("dc_partner_applications",),
     REPLICA_ENTRY: ("replica_partner_applications",),
     TRUST_LOADED: ("dc_partner_applications", "workers", "iis_services"),
+    OLDEST_WORKER: ("workers",),
     WEB_HEALTHY: _HEALTH,
 }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import getpass
 import json
+import os
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,20 +33,39 @@ from s2slib.records.run_record import (
 )
 from s2slib.remoting.command import Effect
 from s2slib.runbook import verify as verification
+from s2slib.runbook.acceptance import Operator as Person
 from s2slib.runbook.change import Change, Verdict, rule
+from s2slib.runbook.control import ChangeControl
 from s2slib.runbook.estates import Estates, Opener
-from s2slib.runbook.execute import Executor, Outcome, Refused, writer_lock
+from s2slib.runbook.execute import GOING_ON, Executor, Outcome, State
 from s2slib.runbook.finding import Finding, blocking
+from s2slib.runbook.history import UNDO
 from s2slib.runbook.inspect import Inspector
 from s2slib.runbook.links import opener
+from s2slib.runbook.lock import Holder, Refused, account, writer_lock
 from s2slib.runbook.phases import phase as phase_named
-from s2slib.runbook.phases import whole_plan
 from s2slib.runbook.plan import Plan
 from s2slib.runbook.scope import Scope
 from s2slib.runbook.verify import Verification
 
-CEILING: dict[Mode, Effect] = {"check": "read", "verify": "probe", "apply": "write"}
+CEILING: dict[Mode, Effect] = {"check": "read", "verify": "probe", "apply": "write", "back_out": "write"}
+BACK_OUT = "back_out"
 EVENTS = "progress.jsonl"
+QUIET = ("already", "moved", "blocked", "held", "stopped", "not_needed")  # say nothing of what was written
+STATES: dict[State, PhaseState] = {
+    "done": "done",
+    "already": "done",
+    "not_needed": "done",
+    "moved": "refused",
+    "blocked": "blocked",
+    "held": "held",
+    "stopped": "held",
+    "by_hand": "pending",
+    "not_done": "failed",
+    "failed": "failed",
+    "uncertain": "uncertain",
+    "unsettled": "failed",
+}
 
 Progress = Callable[[str], None]
 
@@ -91,6 +111,9 @@ class Run:
         )
         self.inspector = Inspector(self.scope, self.estates)
         self.journal = Journal(folder / "journal.jsonl", redact=redactor.json)
+        self.person = Person(account(), platform.node())
+        self.control = ChangeControl(self.scope, folder, self.journal, self.person)
+        self._began = time.monotonic()
         self.facts: Facts | None = None
         self._hold = hold or (lambda _change: False)
         self._progress = progress or (lambda _text: None)
@@ -101,7 +124,7 @@ class Run:
             fingerprint=deployment.fingerprint(),
             mode=mode,
             approval=deployment.policy.approval,
-            operator=Operator(account=_account(), host=platform.node()),
+            operator=Operator(account=self.person.account, host=self.person.host),
             started=_utc(),
         )
         self.record.mode = mode
@@ -167,10 +190,11 @@ class Run:
         return self.facts
 
     def plan(self) -> Plan:
-        """The whole ordered plan on the facts as they are, by projection; kept in plan.json."""
-        plan = whole_plan(self.scope, self._facts())
-        write_json(self.folder / "plan.json", self.redactor.json({**plan.to_json(), "hash": plan.hash}))
-        self.record.plan_hash = plan.hash
+        """The whole ordered plan by projection: in apply mode the one to carry out, else on the facts as they are."""
+        facts = self._facts()
+        plan = self.control.plan_to_apply(facts) if self.mode == "apply" else self.control.fresh_plan(facts)
+        if not self.record.plan_hash or not self.control.history.begun:
+            self.record.plan_hash = plan.hash
         return plan
 
     def judge(self, name: str) -> list[Finding]:
@@ -189,10 +213,10 @@ class Run:
         planned = plan.of(name)
         outcomes: list[Outcome] = []
         if self.mode == "apply":
-            state, detail, outcomes = self._carry_out(name, findings, planned)
+            state, detail, outcomes, findings = self._carry_out(name, findings, plan)
         else:
             state, detail = self._pending(findings, planned)
-        if outcomes:
+        if any(outcome.state == "done" for outcome in outcomes):
             findings = self.judge(name)
         result = PhaseResult(
             name,
@@ -236,38 +260,127 @@ class Run:
         return ("pending", f"{len(todo)} changes to make") if todo else ("done", "")
 
     def _carry_out(
-        self, name: str, findings: list[Finding], planned: tuple[Change, ...]
-    ) -> tuple[PhaseState, str, list[Outcome]]:
-        against = blocking(findings)
-        if against:
-            return "blocked", against[0].line(), []
-        if not planned:
-            return "done", "", []
-        if self.scope.policy.approval == "required":
-            return (
-                "refused",
-                "this deployment wants an approved plan (policy.approval: required), and there is none",
-                [],
-            )
-        executor = Executor(
-            self.scope, self.estates, self.inspector, self.journal, hold=self._may_go_on, progress=self.say
-        )
+        self, name: str, findings: list[Finding], plan: Plan
+    ) -> tuple[PhaseState, str, list[Outcome], list[Finding]]:
+        planned = plan.of(name)
+        refusals = self._refusals(plan)
+        if refusals:
+            return "refused", refusals[0].line(), [], [*refusals, *findings]
+        if not planned and not self.control.history.open():
+            against = blocking(findings)
+            return ("blocked", against[0].line(), [], findings) if against else ("done", "", [], findings)
         try:
-            with writer_lock(self.folder.parent, self.scope.name, self.folder.name):
-                self.journal.append("phase", phase=name, changes=[change.id for change in planned])
-                outcomes, self.facts = executor.apply(planned, self._facts())
+            with self._writing():
+                settled = self._settle(name)
+                if settled and settled[-1].state not in GOING_ON and settled[-1].state != "not_done":
+                    return STATES[settled[-1].state], settled[-1].detail, settled, findings
+                if settled:
+                    findings, planned = self.judge(name), self.plan().of(name)
+                if blocking(findings):
+                    return "blocked", blocking(findings)[0].line(), settled, findings
+                outcomes = self._apply(name, planned) if planned else []
         except Refused as error:
-            return "refused", str(error), []
-        last = outcomes[-1]
-        states: dict[str, PhaseState] = {
-            "moved": "refused",
-            "blocked": "blocked",
-            "held": "held",
-            "failed": "failed",
-            "uncertain": "uncertain",
-            "unsettled": "failed",
-        }
-        return states.get(last.state, "done"), last.detail, outcomes
+            return "refused", str(error), [], findings
+        last = [*settled, *outcomes][-1:]
+        state = STATES[outcomes[-1].state] if outcomes else "done"
+        return state, last[0].detail if outcomes and last else "", [*settled, *outcomes], findings
+
+    def _refusals(self, plan: Plan) -> list[Finding]:
+        """What keeps this plan from being carried out: approval, window, people, a state that moved."""
+        if self.control.history.backed_out:
+            return [
+                Finding(
+                    "plan.backed_out",
+                    "blocker",
+                    "plan",
+                    "This run was backed out",
+                    "a back-out in its journal",
+                    "a run that goes on",
+                    "make a new plan",
+                )
+            ]
+        found = self.control.approved(plan)
+        if found or self.scope.policy.approval == "not_required":
+            return found
+        return blocking(self.control.moved(plan, self._facts()))
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Hold the deployment's lock, with the journal as the last writer left it."""
+        dead: list[Holder] = []
+        with writer_lock(self.folder.parent, self.scope.name, self.folder.name, taken_over=dead.append):
+            self.control.refresh()
+            for holder in dead:
+                self.journal.append("note", note=f"taken over from a writer that ended: {holder}")
+            yield
+
+    def _settle(self, phase: str) -> list[Outcome]:
+        if not self.control.history.open():
+            return []
+        outcomes, self.facts = self._executor(phase).settle_open(self._facts())
+        return outcomes
+
+    def _apply(self, phase: str, changes: tuple[Change, ...]) -> list[Outcome]:
+        self.journal.append(
+            "phase",
+            phase=phase,
+            changes=[change.id for change in changes],
+            account=self.person.account,
+            host=self.person.host,
+            process=os.getpid(),
+        )
+        outcomes, self.facts = self._executor(phase).apply(changes, self._facts())
+        return outcomes
+
+    def _executor(self, phase: str) -> Executor:
+        timeouts = self.scope.deployment.network.timeouts_s
+        deadline = min(self._began + timeouts.run, time.monotonic() + timeouts.phase)
+        return Executor(
+            self.scope,
+            self.estates,
+            self.inspector,
+            self.journal,
+            self.control.history,
+            hold=self._may_go_on,
+            gate=self.control.gate(deadline, time.monotonic),
+            known=self.control.known(),
+            deadline=deadline,
+            progress=self.say,
+        )
+
+    def back_out(self) -> PhaseResult:
+        """Undo what this run did, newest first, by the one rule; what it could not do stands in the result.
+
+        Raises JournalError when the record cannot be written; nothing was changed that is not in it.
+        """
+        started, began = _utc(), time.monotonic()
+        outcomes: list[Outcome] = []
+        state: PhaseState = "done"
+        detail, planned = "", ()  # type: tuple[str, tuple[Change, ...]]
+        try:
+            with self._writing():
+                settled = self._settle(BACK_OUT)
+                stuck = [outcome for outcome in settled if outcome.state == "uncertain"]
+                planned = () if stuck else self.control.back_out()
+                outcomes = self._apply(BACK_OUT, planned) if planned else []
+                for last in (stuck or outcomes)[-1:]:
+                    state, detail = STATES[last.state], last.detail
+        except Refused as error:
+            state, detail = "refused", str(error)
+        result = PhaseResult(
+            BACK_OUT,
+            "Back out",
+            state,
+            detail,
+            (),
+            planned,
+            (),
+            "" if self.control.history.written() else "this run changed nothing",
+            tuple(outcomes),
+            round(time.monotonic() - began),
+        )
+        self._keep(result, started)
+        return result
 
     def _may_go_on(self, change: Change) -> bool:
         return self.scope.policy.restart == "run_on" or self._hold(change)
@@ -290,11 +403,24 @@ class Run:
                 servers_read=len(self.scope.all_servers),
                 facts_read=sum(isinstance(fact, Known) for fact in facts.values()),
                 findings=[_finding(finding) for finding in result.findings],
-                changes=[ChangeRecord(**outcome.to_json()) for outcome in result.outcomes],
+                changes=self._changes_of(result.name),
             )
         )
         self._save()
         self.say(f"{result.title}: {result.state}" + (f" ({result.detail})" if result.detail else ""))
+
+    def _changes_of(self, phase: str) -> list[ChangeRecord]:
+        """What the journal says of a phase's changes, the last word on each; a record that a kill cannot shorten."""
+        last: dict[str, ChangeRecord] = {}
+        for entry in self.journal.entries():
+            data = {key: value for key, value in entry.data.items() if key != "bound"}
+            if entry.event != "outcome" or (BACK_OUT if data["change"].startswith(UNDO) else data["phase"]) != phase:
+                continue
+            known = last.get(data["change"])
+            if known is None or data["state"] not in QUIET or known.state in QUIET:
+                last.pop(data["change"], None)
+                last[data["change"]] = ChangeRecord(**data)
+        return list(last.values())
 
     def _save(self) -> None:
         self.record.ended = _utc()
@@ -304,13 +430,6 @@ class Run:
 
 def _finding(finding: Finding) -> FindingRecord:
     return FindingRecord(**finding.to_json())
-
-
-def _account() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError, ImportError):
-        return "unknown"
 
 
 def _utc() -> str:

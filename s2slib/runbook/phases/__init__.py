@@ -16,6 +16,7 @@ from s2slib.runbook.phases import (
     preflight,
     restart_iis,
 )
+from s2slib.runbook.phases.common import ucs_policies
 from s2slib.runbook.plan import Plan
 from s2slib.runbook.scope import Scope
 
@@ -84,7 +85,18 @@ def whole_plan(d: Scope, facts: Facts) -> Plan:
         changes += planned
         if not planned:
             reasons.append((step.name, reason))
-    return Plan(d.name, tuple(changes), tuple(reasons))
+    return Plan(d.name, tuple(changes), tuple(reasons), d.deployment.fingerprint(), _cannot_undo(d, facts, changes))
+
+
+def _cannot_undo(d: Scope, facts: Facts, changes: list[Change]) -> tuple[str, ...]:
+    """What no back-out restores, in words for the people who approve the plan."""
+    rows = [f"{change.title}: {change.irreversible}" for change in changes if change.irreversible and change.steps]
+    if changes and d.policy.ucs == "migrate_now" and ucs_policies(facts):
+        rows.append(
+            "Contact lists that have moved into the unified contact store stay there: "
+            "Invoke-CsUcsRollback brings them back user by user, this back-out does not"
+        )
+    return tuple(rows)
 
 
 def judge_all(d: Scope, facts: Facts) -> list[Finding]:

@@ -8,10 +8,10 @@ from s2slib.facts import Facts, Json, Known
 from s2slib.products import exchange, lync
 from s2slib.products.lync import on
 from s2slib.runbook.catalogue import REPLICA_CONFIGURATION
-from s2slib.runbook.change import Change, Inverse, Settle, Step
-from s2slib.runbook.expect import one_of
+from s2slib.runbook.change import Change, Settle, Step
 from s2slib.runbook.finding import Finding
 from s2slib.runbook.phases.common import ucs_policies, unknown_findings, waiting
+from s2slib.runbook.phases.undo import undo
 from s2slib.runbook.scope import Scope
 
 NAME = "autodiscover"
@@ -126,9 +126,10 @@ def _stage_ucs(d: Scope, facts: Facts) -> list[Change]:
         after = [{**p, "ucs_allowed": False} if p["identity"] == identity else p for p in policies]
         before = policies
         policies = after
+        change_id = f"lync.stage_unified_contact_store.{identity.replace(':', '-').lower()}"
         changes.append(
             Change(
-                id=f"lync.stage_unified_contact_store.{identity.replace(':', '-').lower()}",
+                id=change_id,
                 phase=NAME,
                 title=f"Keep users out of the unified contact store: policy {identity}",
                 target=d.lync_session_server,
@@ -136,10 +137,15 @@ def _stage_ucs(d: Scope, facts: Facts) -> list[Change]:
                 steps=(Step(d.lync_session_server, lync.set_user_services_policy(identity, ucs_allowed=False)),),
                 rests_on={lync.USER_POLICIES: before},
                 after={lync.USER_POLICIES: after},
-                inverse=(
-                    Inverse(
-                        Step(d.lync_session_server, lync.set_user_services_policy(identity, ucs_allowed=True)),
-                        "the policy as it was",
+                undo=(
+                    undo(
+                        change_id,
+                        NAME,
+                        f"Allow the unified contact store again: policy {identity}",
+                        d.lync_session_server,
+                        lync.set_user_services_policy(identity, ucs_allowed=True),
+                        {lync.USER_POLICIES: after},
+                        {lync.USER_POLICIES: before},
                     ),
                 ),
             )
@@ -156,18 +162,30 @@ def _set_url(d: Scope, facts: Facts) -> list[Change]:
     if _same(seen, wanted) or (seen and not d.may_replace("lync.ExchangeAutodiscoverUrl", seen)):
         return []
     conditions: dict[str, Any] = {"exchange_autodiscover_url": wanted}
-    old = lync.set_oauth_configuration(ExchangeAutodiscoverUrl=seen or None)
+    old: dict[str, Any] = {"exchange_autodiscover_url": seen}
+    change_id = "lync.set_exchange_autodiscover_url"
     return [
         Change(
-            id="lync.set_exchange_autodiscover_url",
+            id=change_id,
             phase=NAME,
             title="Tell Lync where Exchange's Autodiscover service is",
             target=d.lync_session_server,
             reason="Lync's storage service finds a user's mailbox through it",
             steps=(Step(d.lync_session_server, lync.set_oauth_configuration(ExchangeAutodiscoverUrl=wanted)),),
-            rests_on={lync.OAUTH_CONFIGURATION: {"exchange_autodiscover_url": one_of(seen)}},
+            rests_on={lync.OAUTH_CONFIGURATION: old},
             after={lync.OAUTH_CONFIGURATION: conditions},
-            inverse=(Inverse(Step(d.lync_session_server, old), "the value as it was"),),
+            undo=(
+                undo(
+                    change_id,
+                    NAME,
+                    f"Give Lync its former ExchangeAutodiscoverUrl back: {seen or '(empty)'}",
+                    d.lync_session_server,
+                    lync.set_oauth_configuration(ExchangeAutodiscoverUrl=seen or None),
+                    {lync.OAUTH_CONFIGURATION: conditions},
+                    {lync.OAUTH_CONFIGURATION: old},
+                    _on_every_replica(d, old),
+                ),
+            ),
             settled_when=_on_every_replica(d, conditions),
             proven_by="Get-CsOAuthConfiguration -LocalStore on every front end",
         )
@@ -187,11 +205,12 @@ def _set_scp(d: Scope, facts: Facts) -> list[Change]:
         if not wanted or _same(row["scp"], wanted):
             continue
         after = [{**r, "scp": wanted} if r["fqdn"] == row["fqdn"] else r for r in rows]
+        change_id = f"exchange.set_scp.{row['name'].lower()}"
         command_name = d.client_access_command("Set")
         session = d.exchange_session_server
         changes.append(
             Change(
-                id=f"exchange.set_scp.{row['name'].lower()}",
+                id=change_id,
                 phase=NAME,
                 title=f"Service connection point of {row['name']}",
                 target=row["fqdn"],
@@ -199,10 +218,16 @@ def _set_scp(d: Scope, facts: Facts) -> list[Change]:
                 steps=(Step(session, exchange.set_client_access(command_name, row["name"], wanted)),),
                 rests_on={CLIENT_ACCESS: rows},
                 after={CLIENT_ACCESS: after},
-                inverse=(
-                    Inverse(
-                        Step(session, exchange.set_client_access(command_name, row["name"], row["scp"])),
-                        "the value as it was",
+                undo=(
+                    undo(
+                        change_id,
+                        NAME,
+                        f"Give {row['name']} its former service connection point back: {row['scp']}",
+                        session,
+                        exchange.set_client_access(command_name, row["name"], row["scp"]),
+                        {CLIENT_ACCESS: after},
+                        {CLIENT_ACCESS: rows},
+                        users_notice="every Outlook of the site reads the former URL again",
                     ),
                 ),
                 users_notice="every Outlook of the site reads the new URL",

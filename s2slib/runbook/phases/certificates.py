@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from s2slib.facts import Absent, Facts, Known
+from s2slib.facts import Absent, Fact, Facts, Known
 from s2slib.products import exchange, lync
 from s2slib.products.lync import on
-from s2slib.runbook.catalogue import OWN_METADATA, REPLICA_CERTIFICATE
+from s2slib.runbook.catalogue import OWN_METADATA, PEER_METADATA, REPLICA_CERTIFICATE
 from s2slib.runbook.change import Change, Settle, Step
 from s2slib.runbook.expect import ABSENT, contains
 from s2slib.runbook.finding import Finding
@@ -255,11 +255,18 @@ def plan(d: Scope, facts: Facts) -> tuple[list[Change], str]:
         steps=(Step(d.lync_session_server, lync.set_certificate("OAuthTokenIssuer", thumbprint)),),
         rests_on=rests_on,
         after={lync.OAUTH_CERTIFICATE: {"thumbprint": thumbprint}},
+        effects=_served_later(d, thumbprint),
         irreversible="stays assigned: Lync services do not start without an OAuthTokenIssuer certificate",
         settled_when=_everywhere(d, thumbprint),
         proven_by="every front end's metadata document carries the key",
     )
     return [change], ""
+
+
+def _served_later(d: Scope, thumbprint: str) -> dict[str, Fact]:
+    """What the Exchange servers will get from Lync once there is a key to publish: until then the page has none."""
+    document = {"problem": "", "application_id": lync.LYNC_APPLICATION_ID, "thumbprints": [thumbprint]}
+    return {on(server.fqdn, PEER_METADATA): Known(document) for server in d.exchange_servers}
 
 
 def _everywhere(d: Scope, thumbprint: str) -> Settle:

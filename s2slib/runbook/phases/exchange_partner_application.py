@@ -16,15 +16,19 @@ from typing import Any
 from s2slib.facts import Absent, Facts, Json, Known
 from s2slib.products import exchange, lync
 from s2slib.products.lync import on
+from s2slib.remoting.command import Later
 from s2slib.runbook.catalogue import OWN_METADATA, PEER_METADATA, pinned_controller
-from s2slib.runbook.change import Change, Inverse, Settle, Step
+from s2slib.runbook.change import Change, Settle, Step
 from s2slib.runbook.derive import DC_ENTRY, LYNC_IN_EXCHANGE
-from s2slib.runbook.expect import ABSENT, ANY, contains
+from s2slib.runbook.expect import ABSENT, ANY, contains, lacks, later
 from s2slib.runbook.finding import Finding
 from s2slib.runbook.phases.common import lync_realm, ucs_gate, unknown_findings, waiting
+from s2slib.runbook.phases.undo import after_unloading, before_unloading, restarts, undo
 from s2slib.runbook.scope import Scope
 
 NAME = "exchange_partner_application"
+CREATE = "exchange.create_lync_partner_application"
+IDENTITY = "exchange/lync_partner_application.identity"
 AD_REPLICATION_S = 3600
 
 
@@ -187,8 +191,6 @@ def plan(d: Scope, facts: Facts) -> tuple[list[Change], str]:
 def _create(d: Scope, facts: Facts) -> Change:
     session = d.exchange_session_server
     controller = pinned_controller(d, facts)
-    account = exchange.APPLICATION_ACCOUNT
-    roles_before = [str(role) for role in facts.value(exchange.ROLE_ASSIGNMENTS, [])]
     served = served_thumbprints(d, facts)
     entry: dict[str, Json] = {
         "enabled": True,
@@ -199,20 +201,8 @@ def _create(d: Scope, facts: Facts) -> Change:
         "use_auth_server": False,
         "thumbprints": contains(*served),
     }
-    inverse = [
-        Inverse(
-            Step(session, exchange.remove_partner_application("{exchange/lync_partner_application.identity}")),
-            "made by this run",
-        )
-    ]
-    inverse += [
-        Inverse(Step(session, exchange.remove_role_assignment(role, account)), "assigned by this run")
-        for role in exchange.ROLES
-        if role not in roles_before
-    ]
     rests_on: dict[str, Json] = {LYNC_IN_EXCHANGE: ABSENT}
     if isinstance(facts[exchange.MAIL_USER], Absent):
-        inverse.append(Inverse(Step(session, exchange.remove_mail_user(account)), "created by this run"))
         rests_on[exchange.MAIL_USER] = ABSENT
     for server in d.exchange_servers:
         rests_on[on(server.fqdn, PEER_METADATA)] = {
@@ -221,7 +211,7 @@ def _create(d: Scope, facts: Facts) -> Change:
             "thumbprints": contains(*served),
         }
     return Change(
-        id="exchange.create_lync_partner_application",
+        id=CREATE,
         phase=NAME,
         title="Make Lync Server a partner application of Exchange",
         target=session,
@@ -238,9 +228,79 @@ def _create(d: Scope, facts: Facts) -> Change:
             exchange.MAIL_USER: {"hidden": True},
             exchange.ROLE_ASSIGNMENTS: contains(*exchange.ROLES),
         },
-        inverse=tuple(inverse),
+        undo=_undo_create(d, facts),
+        binds={IDENTITY: (LYNC_IN_EXCHANGE, "identity")},
+        half_way={exchange.MAIL_USER: {"name": exchange.APPLICATION_ACCOUNT}},
         settled_when=_on_every_controller(d, entry),
         proven_by="Get-PartnerApplication from the domain controller of every Exchange server; then the storage test",
+    )
+
+
+def _undo_create(d: Scope, facts: Facts) -> tuple[Change, ...]:
+    """One step per object that was not there before (O6), then IIS where the entry is in use (O33)."""
+    session, controller = d.exchange_session_server, pinned_controller(d, facts)
+    account = exchange.APPLICATION_ACCOUNT
+    roles_before = [str(role) for role in facts.value(exchange.ROLE_ASSIGNMENTS, [])]
+    steps = [
+        undo(
+            CREATE,
+            NAME,
+            "Remove Lync's partner application from Exchange",
+            session,
+            exchange.remove_partner_application(Later(IDENTITY), controller),
+            {
+                LYNC_IN_EXCHANGE: {
+                    "identity": later(IDENTITY),
+                    "auth_metadata_url": d.lync_metadata_url,
+                    "application_identifier": lync.LYNC_APPLICATION_ID,
+                }
+            },
+            {LYNC_IN_EXCHANGE: ABSENT},
+            _on_every_controller(d, ABSENT),
+            binds_before=before_unloading(d),
+            binds=after_unloading(d),
+        )
+    ]
+    steps += [
+        undo(
+            f"{CREATE}.role.{role.lower()}",
+            NAME,
+            f"Take role {role} from the application account",
+            session,
+            exchange.remove_role_assignment(role, account, controller),
+            {exchange.ROLE_ASSIGNMENTS: contains(role)},
+            {exchange.ROLE_ASSIGNMENTS: lacks(role)},
+        )
+        for role in exchange.ROLES
+        if role not in roles_before
+    ]
+    user = facts[exchange.MAIL_USER]
+    if isinstance(user, Absent):
+        steps.append(
+            undo(
+                f"{CREATE}.account",
+                NAME,
+                "Remove the application account",
+                session,
+                exchange.remove_mail_user(account, controller),
+                {exchange.MAIL_USER: {"name": account}},
+                {exchange.MAIL_USER: ABSENT},
+            )
+        )
+    elif isinstance(user, Known) and not user.value["hidden"]:
+        steps.append(_show_account(session, controller, f"{CREATE}.account"))
+    return (*steps, *restarts(d, facts, NAME, ABSENT))
+
+
+def _show_account(session: str, controller: str, of: str) -> Change:
+    return undo(
+        of,
+        NAME,
+        "Show the application account in address lists, as before",
+        session,
+        exchange.set_mail_user_hidden(exchange.APPLICATION_ACCOUNT, controller, hidden=False),
+        {exchange.MAIL_USER: {"hidden": True}},
+        {exchange.MAIL_USER: {"hidden": False}},
     )
 
 
@@ -262,8 +322,29 @@ def _repair_changes(d: Scope, facts: Facts) -> list[Change]:
     changes: list[Change] = []
 
     def change(
-        change_id: str, title: str, reason: str, step: Any, rests: Json, after: Json, inverse: Any, note: str = ""
+        change_id: str, title: str, reason: str, step: Any, rests: Json, after: Json, back: Any, note: str = ""
     ) -> None:
+        """`back`: (title, command, rests_on, after) of the undo, or None with a note why there is none."""
+        taken_back: tuple[Change, ...] = ()
+        if back is not None:
+            back_title, command, back_rests, back_after = back
+            entry_after = back_after.get(LYNC_IN_EXCHANGE)
+            taken_back = (
+                undo(
+                    f"exchange.{change_id}",
+                    NAME,
+                    back_title,
+                    session,
+                    command,
+                    back_rests,
+                    back_after,
+                    _on_every_controller(d, entry_after) if entry_after else None,
+                    binds_before=before_unloading(d),
+                    binds=after_unloading(d),
+                ),
+            )
+        if not changes:  # the first one is taken back last
+            taken_back += restarts(d, facts, NAME, ANY)
         changes.append(
             Change(
                 id=f"exchange.{change_id}",
@@ -274,7 +355,7 @@ def _repair_changes(d: Scope, facts: Facts) -> list[Change]:
                 steps=(Step(session, step),),
                 rests_on={LYNC_IN_EXCHANGE: {"identity": identity, **rests}},
                 after=after,
-                inverse=() if inverse is None else (Inverse(Step(session, inverse), "the value as it was"),),
+                undo=taken_back,
                 irreversible=note,
                 settled_when=_on_every_controller(d, after[LYNC_IN_EXCHANGE]) if LYNC_IN_EXCHANGE in after else None,
             )
@@ -290,7 +371,15 @@ def _repair_changes(d: Scope, facts: Facts) -> list[Change]:
             exchange.set_partner_application(identity, controller, **{name: wanted}),
             {key: entry[key]},
             {LYNC_IN_EXCHANGE: {key: wanted}},
-            exchange.set_partner_application(identity, controller, **{name: entry[key]}) if entry[key] != "" else None,
+            (
+                f"Partner application: {name} as it was, {entry[key]}",
+                exchange.set_partner_application(identity, controller, **{name: entry[key]}),
+                {LYNC_IN_EXCHANGE: {"identity": identity, key: wanted}},
+                {LYNC_IN_EXCHANGE: {key: entry[key]}},
+            )
+            if entry[key] != ""
+            else None,
+            "" if entry[key] != "" else f"{name} stays set: it was empty, which the cmdlet cannot be told",
         )
 
     setting("Enabled", "enabled", True, "the entry is disabled")
@@ -311,7 +400,12 @@ def _repair_changes(d: Scope, facts: Facts) -> list[Change]:
                 exchange.set_mail_user_hidden(account, controller),
                 {},
                 {exchange.MAIL_USER: {"hidden": True}},
-                None,
+                (
+                    "Show the application account in address lists, as before",
+                    exchange.set_mail_user_hidden(account, controller, hidden=False),
+                    {exchange.MAIL_USER: {"hidden": True}},
+                    {exchange.MAIL_USER: {"hidden": False}},
+                ),
             )
         held = [str(role) for role in facts.value(exchange.ROLE_ASSIGNMENTS, [])]
         for role in exchange.ROLES:
@@ -323,7 +417,12 @@ def _repair_changes(d: Scope, facts: Facts) -> list[Change]:
                     exchange.new_role_assignment(role, account, controller),
                     {},
                     {exchange.ROLE_ASSIGNMENTS: contains(role)},
-                    exchange.remove_role_assignment(role, account),
+                    (
+                        f"Take role {role} from the application account",
+                        exchange.remove_role_assignment(role, account, controller),
+                        {exchange.ROLE_ASSIGNMENTS: contains(role)},
+                        {exchange.ROLE_ASSIGNMENTS: lacks(role)},
+                    ),
                 )
     served = served_thumbprints(d, facts)
     if served and not set(served) <= set(entry["thumbprints"]):

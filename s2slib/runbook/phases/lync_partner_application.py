@@ -16,11 +16,12 @@ from s2slib.facts import Absent, Facts, Json, Known
 from s2slib.products import exchange, lync
 from s2slib.products.lync import on
 from s2slib.runbook.catalogue import PEER_METADATA
-from s2slib.runbook.change import Change, Inverse, Settle, Step
+from s2slib.runbook.change import Change, Settle, Step
 from s2slib.runbook.derive import EXCHANGE_IN_LYNC, REPLICA_ENTRY
 from s2slib.runbook.expect import ABSENT
 from s2slib.runbook.finding import Finding
 from s2slib.runbook.phases.common import ucs_gate, unknown_findings, waiting
+from s2slib.runbook.phases.undo import undo
 from s2slib.runbook.scope import Scope
 
 NAME = "lync_partner_application"
@@ -201,7 +202,24 @@ def _create(d: Scope) -> Change:
         steps=(Step(server, lync.new_partner_application(identity, d.exchange_metadata_url)),),
         rests_on={EXCHANGE_IN_LYNC: ABSENT, **documents},
         after={EXCHANGE_IN_LYNC: entry},
-        inverse=(Inverse(Step(server, lync.remove_partner_application(identity)), "made by this run"),),
+        undo=(
+            undo(
+                "lync.create_exchange_partner_application",
+                NAME,
+                f"Remove the partner application {identity} from Lync Server",
+                server,
+                lync.remove_partner_application(identity),
+                {
+                    EXCHANGE_IN_LYNC: {
+                        "identity": identity,
+                        "metadata_url": d.exchange_metadata_url,
+                        "application_identifier": exchange.EXCHANGE_APPLICATION_ID,
+                    }
+                },
+                {EXCHANGE_IN_LYNC: ABSENT},
+                _on_every_replica(d, ABSENT),
+            ),
+        ),
         settled_when=_on_every_replica(d, entry),
         proven_by="Get-CsPartnerApplication -LocalStore on every front end",
     )
@@ -210,8 +228,9 @@ def _create(d: Scope) -> Change:
 def _set(d: Scope, entry: dict[str, Json], name: str, seen: Any, wanted: Any) -> Change:
     key = {"ApplicationTrustLevel": "trust_level", "Enabled": "enabled"}[name]
     server, identity = d.lync_session_server, entry["identity"]
+    change_id = f"lync.set_exchange_{key}"
     return Change(
-        id=f"lync.set_exchange_{key}",
+        id=change_id,
         phase=NAME,
         title=f"Partner application {identity}: {name}",
         target=server,
@@ -219,7 +238,18 @@ def _set(d: Scope, entry: dict[str, Json], name: str, seen: Any, wanted: Any) ->
         steps=(Step(server, lync.set_partner_application(identity, **{name: wanted})),),
         rests_on={EXCHANGE_IN_LYNC: {"identity": identity, key: seen}},
         after={EXCHANGE_IN_LYNC: {key: wanted}},
-        inverse=(Inverse(Step(server, lync.set_partner_application(identity, **{name: seen})), "the value as it was"),),
+        undo=(
+            undo(
+                change_id,
+                NAME,
+                f"Partner application {identity}: {name} as it was, {seen}",
+                server,
+                lync.set_partner_application(identity, **{name: seen}),
+                {EXCHANGE_IN_LYNC: {"identity": identity, key: wanted}},
+                {EXCHANGE_IN_LYNC: {key: seen}},
+                _on_every_replica(d, {key: seen}),
+            ),
+        ),
         settled_when=_on_every_replica(d, {key: wanted}),
     )
 

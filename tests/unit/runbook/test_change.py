@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from s2slib.facts import Absent, Fact, Facts, Generated, Known, Unknown
 from s2slib.remoting.command import Cmdlet
-from s2slib.runbook.change import Change, Inverse, Settle, Step, Verdict, rule
+from s2slib.runbook.change import Change, Settle, Step, Verdict, rule
 from s2slib.runbook.expect import ABSENT, ANY, all_hold, contains
 from s2slib.runbook.plan import Plan
 
@@ -29,7 +29,6 @@ def change(**kwargs: object) -> Change:
         "steps": (step,),
         "rests_on": {"realm": "old"},
         "after": {"realm": "new"},
-        "inverse": (Inverse(step, "the value as it was"),),
     }
     return Change(**{**defaults, **kwargs})  # type: ignore[arg-type]
 
@@ -115,5 +114,6 @@ def test_the_same_plan_has_the_same_hash_and_any_difference_another_one() -> Non
 
 
 def test_the_back_out_of_a_plan_runs_newest_first() -> None:
-    first, second = change(id="a"), change(id="b", inverse=())
-    assert len(Plan("lab", (first, second)).back_out()) == 1
+    first = change(id="a", undo=(change(id="undo.a.1"), change(id="undo.a.2")))
+    second = change(id="b", undo=(change(id="undo.b"),))
+    assert [undo.id for undo in Plan("lab", (first, second)).back_out()] == ["undo.b", "undo.a.1", "undo.a.2"]

@@ -164,7 +164,8 @@ class TestExchangePartnerApplication:
     def test_the_back_out_removes_only_what_the_run_makes(self) -> None:
         snapshot = with_facts({exchange.PARTNER_APPLICATIONS: []})  # the account and its roles are there already
         change = phase("exchange_partner_application").plan(scope(), snapshot)[0][0]
-        assert [inverse.step.command.name for inverse in change.inverse] == ["Remove-PartnerApplication"]
+        names = [step.command.name for undo in change.undo for step in undo.steps]
+        assert names == ["Remove-PartnerApplication", "iisreset.exe", "iisreset.exe"]
 
     def test_a_first_accepted_domain_whose_name_is_no_domain_blocks_before_the_script_fails(self) -> None:
         named = [{"name": "Head Office", "domain_name": "litwareinc.com", "default": True}]
@@ -260,7 +261,7 @@ class TestAutodiscover:
         d = scope(policy={"overrides": allowed})
         planned = phase("autodiscover").plan(d, self.other())[0]
         assert [change.steps[0].command.parameters["ExchangeAutodiscoverUrl"] for change in planned] == [SVC_URL]  # type: ignore[union-attr]
-        assert planned[0].inverse[0].step.render().endswith("'https://old/autodiscover.svc'")
+        assert planned[0].undo[0].steps[0].render().endswith("'https://old/autodiscover.svc'")
 
     def test_the_contact_store_is_staged_before_anything_else(self) -> None:
         snapshot = with_facts(

@@ -1,0 +1,104 @@
+"""What a run has done so far, as its journal says: changes begun, how each ended, and the values they brought."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from s2slib.facts import Json
+from s2slib.records.journal import Entry
+from s2slib.runbook.change import Change
+
+WRITTEN = ("done", "unsettled", "failed", "uncertain")
+UNDO = "undo."
+
+
+@dataclass(frozen=True)
+class Begun:
+    """A change whose intent is in the journal. `state` is that of its last outcome; empty while there is none."""
+
+    change: Change
+    at: datetime
+    state: str = ""
+    by_hand: bool = False
+    replied: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is not known yet what became of it."""
+        return self.state in ("", "uncertain")
+
+    @property
+    def may_have_written(self) -> bool:
+        """Whether something of it may be there."""
+        return self.state in ("", *WRITTEN)
+
+
+@dataclass
+class History:
+    """Changes begun, oldest first by id, and the values that later commands need."""
+
+    begun: dict[str, Begun] = field(default_factory=dict)
+    bound: dict[str, Json] = field(default_factory=dict)
+    plan_hash: str = ""
+
+    @classmethod
+    def of(cls, entries: Iterable[Entry]) -> History:
+        """The history that journal entries tell."""
+        history = cls()
+        for entry in entries:
+            history.note(entry)
+        return history
+
+    def note(self, entry: Entry) -> None:
+        """Take in one more entry."""
+        data = entry.data
+        if entry.event == "plan":
+            self.plan_hash = str(data["hash"])
+        elif entry.event == "intent":
+            self._intent(entry)
+        elif entry.event == "reply" and data.get("change") in self.begun:
+            self._update(data["change"], replied="lost" not in data)
+        elif entry.event == "outcome":
+            self.bound.update(data.get("bound", {}))
+            if data["change"] in self.begun and data["state"] not in ("already", "moved", "blocked", "held", "stopped"):
+                self._update(data["change"], state=str(data["state"]))
+
+    def _intent(self, entry: Entry) -> None:
+        change = Change.from_json(entry.data["change"])
+        for name, value in entry.data.get("bound", {}).items():
+            self.bound.setdefault(name, value)
+        at = datetime.fromisoformat(entry.at)
+        self.begun.pop(change.id, None)
+        self.begun[change.id] = Begun(change, at, by_hand=bool(entry.data.get("by_hand")))
+
+    def _update(self, change_id: str, **values: Any) -> None:
+        self.begun[change_id] = replace(self.begun[change_id], **values)
+
+    def open(self) -> list[Begun]:
+        """Changes whose outcome is not known, oldest first."""
+        return [item for item in self.begun.values() if item.is_open]
+
+    def written(self) -> list[Change]:
+        """Changes of the plan that may have left something, oldest first; those of the back-out are not among them."""
+        return [
+            item.change
+            for change_id, item in self.begun.items()
+            if item.may_have_written and not change_id.startswith(UNDO)
+        ]
+
+    def is_done(self, change_id: str) -> bool:
+        """Whether a change of this id came out done in this run."""
+        found = self.begun.get(change_id)
+        return found is not None and found.state == "done"
+
+    @property
+    def backed_out(self) -> bool:
+        """Whether a back-out of this run has begun."""
+        return any(change_id.startswith(UNDO) for change_id in self.begun)
+
+    def values(self) -> Mapping[str, Json]:
+        """The bound values."""
+        return self.bound
