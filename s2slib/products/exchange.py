@@ -13,7 +13,7 @@ from typing import Any
 from s2slib.facts import Absent, Fact, Known
 from s2slib.products.lync import on
 from s2slib.products.read import Read, field, flag, instant, raw_bytes, rows, single, text, texts
-from s2slib.remoting.command import Cmdlet, Script, Value
+from s2slib.remoting.command import Cmdlet, Later, Script, Value
 from s2slib.remoting.reply import Reply
 from s2slib.trust.certificate import from_der
 
@@ -192,9 +192,9 @@ def set_partner_application(identity: str, domain_controller: str, **values: str
     return Cmdlet("Set-PartnerApplication", parameters, effect="write", runspace="exchange")
 
 
-def remove_partner_application(identity: str) -> Cmdlet:
-    """`Remove-PartnerApplication -Identity <id> -Confirm:$false`."""
-    return _remove("Remove-PartnerApplication", identity)
+def remove_partner_application(identity: str | Later, domain_controller: str = "") -> Cmdlet:
+    """`Remove-PartnerApplication -Identity <id> -Confirm:$false`; the id may be one that only apply brings."""
+    return _remove("Remove-PartnerApplication", identity, domain_controller)
 
 
 def new_role_assignment(role: str, user: str, domain_controller: str) -> Cmdlet:
@@ -203,28 +203,29 @@ def new_role_assignment(role: str, user: str, domain_controller: str) -> Cmdlet:
     return Cmdlet("New-ManagementRoleAssignment", parameters, effect="write", runspace="exchange")
 
 
-def remove_role_assignment(role: str, user: str) -> Cmdlet:
+def remove_role_assignment(role: str, user: str, domain_controller: str = "") -> Cmdlet:
     """`Remove-ManagementRoleAssignment -Identity <role>-<account> -Confirm:$false`."""
-    return _remove("Remove-ManagementRoleAssignment", f"{role}-{user}")
+    return _remove("Remove-ManagementRoleAssignment", f"{role}-{user}", domain_controller)
 
 
-def remove_mail_user(identity: str) -> Cmdlet:
+def remove_mail_user(identity: str, domain_controller: str = "") -> Cmdlet:
     """`Remove-MailUser -Identity <account> -Confirm:$false`."""
-    return _remove("Remove-MailUser", identity)
+    return _remove("Remove-MailUser", identity, domain_controller)
 
 
-def set_mail_user_hidden(identity: str, domain_controller: str) -> Cmdlet:
-    """`Set-MailUser -Identity <account> -HiddenFromAddressListsEnabled:$true`."""
+def set_mail_user_hidden(identity: str, domain_controller: str, *, hidden: bool = True) -> Cmdlet:
+    """`Set-MailUser -Identity <account> -HiddenFromAddressListsEnabled:$true`. Inverse: the old value."""
     parameters: dict[str, Value] = {
         "Identity": identity,
-        "HiddenFromAddressListsEnabled": True,
+        "HiddenFromAddressListsEnabled": hidden,
         **_controller(domain_controller),
     }
     return Cmdlet("Set-MailUser", parameters, effect="write", runspace="exchange")
 
 
-def _remove(name: str, identity: str) -> Cmdlet:
-    return Cmdlet(name, {"Identity": identity, "Confirm": False}, effect="write", runspace="exchange")
+def _remove(name: str, identity: str | Later, domain_controller: str) -> Cmdlet:
+    parameters: dict[str, Value] = {"Identity": identity, "Confirm": False, **_controller(domain_controller)}
+    return Cmdlet(name, parameters, effect="write", runspace="exchange")
 
 
 def get_accepted_domains(server: str) -> Read:
