@@ -21,7 +21,7 @@ whole seconds: when the change was made or arrived there.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -55,6 +55,10 @@ class Directory:
     def list(self, kind: str, *, dc: str) -> list[Attributes]:
         """Copies of all objects of a kind on `dc`, oldest first."""
         return [dict(v) for k, v in self._stores[dc].items() if k.split("/", 1)[0] == kind]
+
+    def items(self, *, dc: str) -> Iterator[tuple[str, Attributes]]:
+        """Every key with a copy of its object as `dc` has it, oldest first."""
+        return ((key, dict(held)) for key, held in self._stores[dc].items())
 
     def find(self, kind: str, test: Callable[[Attributes], bool], *, dc: str) -> Attributes | None:
         """The first object of a kind on `dc` that satisfies `test`, or None."""
