@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from s2slib.lab import iis
 from s2slib.lab.cmdlets.exchange_partner import application
 from s2slib.lab.delivered import add_accepted_domain
 from s2slib.lab.estate import EXCHANGE_APP, LYNC_APP, Estate, Server
-from s2slib.lab.pki import KeyPair
+from s2slib.lab.pki import SOFTWARE_KEY_PROVIDER, KeyPair
 from s2slib.lab.scenario import AUTH_CERTIFICATE, encoded
 
 Fault = Callable[[Estate], None]
@@ -189,6 +190,28 @@ def oauth_certificate_expired(estate: Estate) -> None:
     _assign_oauth_certificate(estate, estate.authority.issue(estate.pool_fqdn, days=730, not_before=born))
 
 
+def default_certificate_not_exportable(estate: Estate) -> None:
+    """The private key of Lync's default certificate cannot leave the front end that has it."""
+    with estate.lock:
+        for server in estate.front_ends():
+            _hold_key(server, server.default_certificates["Default"], exportable=False)
+
+
+def default_certificate_in_cng(estate: Estate) -> None:
+    """The private key of Lync's default certificate lies in a CNG key storage provider."""
+    with estate.lock:
+        for server in estate.front_ends():
+            _hold_key(server, server.default_certificates["Default"], provider=SOFTWARE_KEY_PROVIDER)
+
+
+def auth_certificate_in_cng(estate: Estate) -> None:
+    """The private key of Exchange's auth certificate lies in a CNG key storage provider."""
+    with estate.lock:
+        config = estate.directory.read("AuthConfig/Auth Configuration", dc=estate.directory.controllers[0]) or {}
+        for server in estate.exchange_servers():
+            _hold_key(server, config["CurrentCertificateThumbprint"], provider=SOFTWARE_KEY_PROVIDER)
+
+
 def server_in_maintenance(estate: Estate, server: str = "atl-exchange-001") -> None:
     """An administrator took a server out of service before; a restart must leave it so."""
     estate.server(server).components["ServerWideOffline"] = "Inactive"
@@ -222,6 +245,9 @@ def named() -> Mapping[str, Fault]:
             auth_certificate_missing,
             oauth_certificate_short,
             oauth_certificate_expired,
+            default_certificate_not_exportable,
+            default_certificate_in_cng,
+            auth_certificate_in_cng,
             server_in_maintenance,
         )
     }
@@ -249,6 +275,11 @@ def _assign_oauth_certificate(estate: Estate, pair: KeyPair) -> None:
         estate.cms.seed("OAuthTokenIssuer", item)
         for server in estate.front_ends():
             server.certificates[pair.thumbprint] = pair
+
+
+def _hold_key(server: Server, thumbprint: str, **properties: Any) -> None:
+    """Change how a server's store holds the key of a certificate: `provider`, `exportable`."""
+    server.certificates[thumbprint] = replace(server.certificates[thumbprint], **properties)
 
 
 def _reload(estate: Estate) -> None:

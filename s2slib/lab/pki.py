@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 SCHANNEL_PROVIDER = "Microsoft RSA SChannel Cryptographic Provider"
+SOFTWARE_KEY_PROVIDER = "Microsoft Software Key Storage Provider"  # CNG
 LOOPBACK = ipaddress.ip_address("127.0.0.1")
 
 

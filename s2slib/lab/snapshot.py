@@ -106,6 +106,7 @@ def _server(server: Server) -> dict[str, Any]:
         "site": server.site,
         "domain_controller": server.domain_controller,
         "time_zone": server.time_zone,
+        "clock_skew_s": server.clock_skew_s,
         "language_mode": server.language_mode,
         "reachable": server.reachable,
         "named_pipes_refuse_network": server.named_pipes_refuse_network,

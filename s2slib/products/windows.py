@@ -14,22 +14,29 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from s2slib.facts import Fact, Known
+from s2slib.facts import Fact, Facts, Known
 from s2slib.products.lync import on
 from s2slib.products.read import Read, field, flag, instant, raw_bytes, rows, text
 from s2slib.remoting.command import Cmdlet, Program, Value
 from s2slib.remoting.reply import Reply
+from s2slib.trust.certificate import PrivateKey
 from s2slib.trust.metadata import MetadataError
 from s2slib.trust.metadata import parse as parse_metadata
 
 IISRESET = r"C:\Windows\System32\iisreset.exe"
 WHOAMI = r"C:\Windows\System32\whoami.exe"
 WORKER_POOL = re.compile(r'-ap "(?P<pool>[^"]+)"')
+CERTUTIL = r"C:\Windows\System32\certutil.exe"
 ICACLS = r"C:\Windows\System32\icacls.exe"
 ADMINISTRATORS, SYSTEM = "S-1-5-32-544", "S-1-5-18"  # SIDs, since the groups' names are localised
 HTTP_STATUS = re.compile(r"\((?P<status>[1-5]\d\d)\)")  # "... returned an error: (401) Unauthorized."
 SDDL_ACCESS = re.compile(r"D:(?P<flags>[A-Z]*)(?P<entries>(?:\([^()]*\))*)(?:S:|$)")
 SDDL_ENTRY = re.compile(r"\(([^()]*)\)")
+CERTUTIL_RULE = re.compile(r"^={8,} .*\d ={8,}\s*$")  # before each certificate
+CERTUTIL_HASH = re.compile(r"\(sha1\)\s*:\s*(?P<hash>(?:[0-9a-f]{2} ?){20})\s*$", re.IGNORECASE)
+CERTUTIL_VALUE = re.compile(r"^ {2}\S[^=]* = (?P<value>.+)$")
+CERTUTIL_KEPT, CERTUTIL_MISSING = "Private key is NOT exportable", "Missing stored keyset"
+CERTUTIL_PASSED = {"Encryption test passed", "Signature test passed"}
 _NO_PATH = ("PathNotFound",)  # part of the ids of Resolve-Path and Get-Acl
 TRUST_POOLS = re.compile(r"^MSExchange(Services|Autodiscover)(FrontEnd)?AppPool$", re.IGNORECASE)
 
@@ -162,6 +169,76 @@ def get_machine_certificates(server: str) -> Read:
     parameters: dict[str, Value] = {"Path": "Cert:\\LocalMachine\\My"}
     command = Cmdlet("Get-ChildItem", parameters, "read", "local", ("Thumbprint", "HasPrivateKey", "RawData"))
     return Read(server, command, (key,), parse, rights="local Administrators")
+
+
+def get_private_keys(server: str) -> Read:
+    """`certutil.exe -silent -store My`: thumbprint -> provider, exportable and present of each private key (O19).
+
+    | said                                          | field                                   |
+    | --------------------------------------------- | --------------------------------------- |
+    | a provider's name                             | `provider`, else "" (no key)            |
+    | `Private key is NOT exportable`               | `exportable` false                      |
+    | the key was tested, and not that              | `exportable` true                       |
+    | `... test passed`, `Missing stored keyset`    | `present` true, false                   |
+
+    The program's labels are localised and it cannot be told a language: thumbprint and provider are found by their form, in
+    any language; of the rest only English counts, and None says that nothing was said. Rights: local Administrators (the
+    program tests each key). Effect: read.
+    """
+    key = on(server, "private_keys")
+
+    def parse(reply: Reply) -> Mapping[str, Fact]:
+        if reply.exit_code != 0:
+            raise ValueError(f"certutil ended with {reply.exit_code}")
+        return {key: Known(_private_keys([text(line) for line in reply.output]))}
+
+    command = Program(CERTUTIL, ("-silent", "-store", "My"), effect="read")
+    return Read(server, command, (key,), parse, rights="local Administrators")
+
+
+def _private_keys(lines: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """What certutil printed, by thumbprint. ValueError for a certificate without one."""
+    blocks: list[list[str]] = []
+    for line in lines:
+        if CERTUTIL_RULE.match(line):
+            blocks.append([])
+        elif blocks:
+            blocks[-1].append(line)
+    found = {}
+    for block in blocks:
+        at = next((number for number, line in enumerate(block) if CERTUTIL_HASH.search(line)), None)
+        if at is None:
+            raise ValueError("a certificate without its hash")
+        thumbprint = "".join(CERTUTIL_HASH.findall(block[at])).replace(" ", "").upper()
+        values = [match for line in block[at:] if (match := CERTUTIL_VALUE.match(line))]
+        provider = values[-1]["value"].strip() if values else ""  # the last line of its kind in every language
+        said = {line.strip() for line in block}
+        passed = bool(said & CERTUTIL_PASSED)
+        found[thumbprint] = {
+            "provider": provider,
+            "exportable": False if CERTUTIL_KEPT in said else True if passed else None,
+            "present": True if passed else False if CERTUTIL_MISSING in said else None,
+        }
+    return found
+
+
+def private_key(facts: Facts, server: str, thumbprint: str) -> PrivateKey:
+    """What is known of a certificate's private key on a server, for `trust.certificate.judge`; None where nothing is.
+
+    From the facts of `get_machine_certificates` and `get_private_keys`; a certificate that is not in the store has no key.
+    """
+    stored = facts.value(on(server, "machine_certificates"))
+    if stored is None:
+        return PrivateKey()
+    held = next((row for row in stored if row["thumbprint"] == thumbprint.upper()), None)
+    if held is None or not held["has_private_key"]:
+        return PrivateKey(present=False)
+    said = facts.value(on(server, "private_keys"), {}).get(thumbprint.upper(), {})
+    return PrivateKey(
+        present=said.get("present") is not False,
+        provider=said.get("provider") or None,
+        exportable=said.get("exportable"),
+    )
 
 
 def make_folder(path: str) -> Cmdlet:

@@ -18,6 +18,7 @@ from s2slib.lab.cmdlets import (
     lync_roles,
     lync_tests,
     lync_topology,
+    windows_certutil,
     windows_files,
     windows_icacls,
     windows_items,
@@ -42,7 +43,7 @@ def local_registry(estate: Estate, server: Server) -> Registry:
     registry = Registry()
     for spec in (*windows_services.specs(), *windows_web.specs(), *windows_items.specs(), *windows_files.specs()):
         registry.add(spec)
-    for program in (*windows_programs.specs(), *windows_icacls.specs()):
+    for program in (*windows_programs.specs(), *windows_icacls.specs(), *windows_certutil.specs()):
         registry.add(program)
     if server.has_role("FrontEnd"):
         product = estate.lync_product

@@ -200,7 +200,8 @@ def _remove_mail_user(call: Call, dc: str) -> None:
     if call.should_process(row["Name"]):
         with changing(call) as at:
             at.estate.directory.write(f"Recipient/{row['Name']}", None, dc=dc)
-            for held in at.estate.directory.list("RoleAssignment", dc=dc):  # that they go with their assignee is UNCONFIRMED
+            # that assignments go with their assignee is UNCONFIRMED
+            for held in at.estate.directory.list("RoleAssignment", dc=dc):
                 if held["RoleAssigneeName"].lower() == row["Name"].lower():
                     at.estate.directory.write(f"RoleAssignment/{held['Name']}", None, dc=dc)
 

@@ -12,40 +12,14 @@ from estate_steps import assign, restart, storage_test, trust_exchange, trust_ly
 
 from s2slib.lab import faults
 from s2slib.lab.estate import LYNC_APP, Estate
-
-
-def snapshot(estate: Estate) -> str:
-    """Everything that can differ, as text."""
-    dc = estate.directory.controllers[0]
-    kinds = ("PartnerApplication", "AuthConfig", "AcceptedDomain", "Recipient")
-    return repr(
-        (
-            [estate.directory.list(kind, dc=dc) for kind in kinds],
-            estate.cms.master,
-            estate.cms.replicating,
-            estate.directory.replicating,
-            sorted(estate.mailboxes),
-            [
-                (
-                    s.fqdn,
-                    s.reachable,
-                    s.clock_skew_s,
-                    s.language_mode,
-                    s.named_pipes_refuse_network,
-                    s.iis_restart_fails,
-                )
-                for s in estate.servers.values()
-            ],
-            [(s.trusted_roots, sorted(s.certificates), s.components) for s in estate.servers.values()],
-        )
-    )
+from s2slib.lab.snapshot import state
 
 
 @pytest.mark.parametrize("name", sorted(faults.named()))
 def test_a_fault_changes_the_estate_without_a_transition(estate: Estate, name: str) -> None:
-    before = snapshot(estate)
+    before = state(estate)
     faults.named()[name](estate)
-    assert snapshot(estate) != before
+    assert state(estate) != before
     assert estate.log.rows() == []
 
 

@@ -171,7 +171,7 @@ def test_a_back_out_in_full_leaves_only_what_it_says(web: Estate) -> None:
 @pytest.mark.parametrize(
     ("kind", "left_out"),
     [
-        (Server, {"name", "fqdn", "clock_skew_s", "iis", "files", "folders", "certificates", "services", "components",
+        (Server, {"name", "fqdn", "iis", "files", "folders", "certificates", "services", "components",
                   "trusted_roots", "default_certificates"}),
         (Iis, {"generation", "services", "pools", "workers"}),
         (WorkerProcess, {"pid", "started", "pool", "partner_applications"}),
