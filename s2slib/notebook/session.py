@@ -8,18 +8,30 @@ import time
 from pathlib import Path
 from typing import Any
 
+from IPython.display import display
+
 from s2slib import workspace
+from s2slib.credentials.errors import CredentialError
+from s2slib.credentials.lab_state import LabStateError
 from s2slib.deployment import PARAMETERS, Deployment, DeploymentError, from_parameters
-from s2slib.facts import fact_from_json
 from s2slib.notebook.forms import DeploymentForm
-from s2slib.notebook.render import Fold, Lines, Part, Table, View
-from s2slib.notebook.views import changes_view, facts_view, findings_view, plan_view, result_view, verification_view
-from s2slib.records.run_record import ChangeRecord, Mode
+from s2slib.notebook.render import Fold, Lines, Table, View, plainly
+from s2slib.notebook.views import (
+    before_after,
+    changes_view,
+    declaration_view,
+    facts_view,
+    findings_view,
+    plan_view,
+    result_view,
+    verification_view,
+)
+from s2slib.records.journal import JournalError
+from s2slib.records.run_record import Mode
 from s2slib.remoting.command import Cmdlet
 from s2slib.remoting.errors import RemotingError
 from s2slib.runbook.change import Change
-from s2slib.runbook.expect import show_fact
-from s2slib.runbook.finding import Finding
+from s2slib.runbook.finding import Finding, blocking
 from s2slib.runbook.phases import judge_all, phase
 from s2slib.runbook.run import PhaseResult, Run
 
@@ -41,6 +53,13 @@ def open_run(parameters: dict[str, Any]) -> NotebookRun:
     run's name or path; "" the deployment's open run, else a new one. DeploymentError, WorkspaceError, CredentialError or
     LabStateError say what is wrong before any server is contacted.
     """
+    try:
+        return NotebookRun(_open(parameters))
+    except (ValueError, workspace.WorkspaceError, CredentialError, LabStateError, JournalError) as error:
+        raise plainly(error)  # noqa: B904
+
+
+def _open(parameters: dict[str, Any]) -> Run:
     mode = parameters.get("mode", "check")
     if mode not in MODES:
         raise ValueError(f"mode is {mode!r}; allowed are {', '.join(MODES)}")
@@ -51,7 +70,7 @@ def open_run(parameters: dict[str, Any]) -> NotebookRun:
     confirmed = tuple(parameters.get("confirmed_restarts") or ())
     run = Run.open(deployment, folder, mode=mode, hold=lambda change: change.target in confirmed)
     atexit.register(run.close)
-    return NotebookRun(run)
+    return run
 
 
 class NotebookRun:
@@ -123,9 +142,11 @@ class NotebookRun:
         Raises PhaseNotDone in apply mode when the phase did not come to `done`; the run folder has everything by then.
         """
         self._result = await asyncio.to_thread(self._run.phase, name)
+        view = result_view(self._result)
         if self._run.mode == "apply" and self._result.state != "done":
-            raise PhaseNotDone(f"{self._result.title}: {self._result.state}. {self._result.detail}")
-        return result_view(self._result)
+            display(view)  # type: ignore[no-untyped-call]
+            raise plainly(PhaseNotDone(f"{self._result.title}: {self._result.state}. {self._result.detail}"))
+        return view
 
     def verdict(self, name: str) -> View:
         """Where the phase stands now."""
@@ -144,7 +165,9 @@ class NotebookRun:
         found = await asyncio.to_thread(self._run.verify)
         view = verification_view(found)
         if self._run.mode != "check" and not found.proven:
-            raise VerificationFailed(repr(view))
+            display(view)  # type: ignore[no-untyped-call]
+            against = "; ".join(dict.fromkeys(finding.title for finding in blocking(found.findings)))
+            raise plainly(VerificationFailed(f"Trust not proven. Against it: {against}"))
         return view
 
     def form(self) -> DeploymentForm:
@@ -157,9 +180,7 @@ class NotebookRun:
             deployment = from_parameters(form.parameters(), workspace.find().params)
         except (DeploymentError, ValueError) as error:
             return View("Declaration", "blocked", (Lines(tuple(str(error).splitlines())),))
-        changed = deployment != self.deployment
-        note = "Differs from the params file; save this text there to keep it." if changed else "As in the params file."
-        return View("Declaration", "ok", (note, Fold("as YAML", (Lines(tuple(deployment.to_yaml().splitlines())),))))
+        return declaration_view(self.deployment, deployment)
 
     def reach(self) -> View:
         """Log on to every server and load its tools: who answered, and why the others did not."""
@@ -176,11 +197,11 @@ class NotebookRun:
     def changes(self) -> View:
         """What this run changed: before, after, the lines that ran."""
         written = self._run.record.changed()
-        rows = tuple((c.state, c.phase, c.title, "\n".join(c.lines), f"{c.seconds} s") for c in written)
-        header = ("state", "phase", "change", "commands", "took")
-        folds = tuple(Fold(c.title, (Table(("fact", "before", "after"), _before_after(c)),)) for c in written)
-        parts: tuple[Part, ...] = (Table(header, rows, 0), *folds) if rows else ("No change was made.",)
-        return View("Changes", f"{len(rows)}", parts)
+        parts = [
+            View(c.title, c.state, (f"took {c.seconds} s", Lines(tuple(c.lines)), *before_after(c.before, c.after)))
+            for c in written
+        ]
+        return View("Changes", f"{len(parts)}", (*parts,) or ("No change was made.",))
 
     def findings(self) -> View:
         """Every finding of every phase and of the verification."""
@@ -214,12 +235,3 @@ class NotebookRun:
     def close(self) -> None:
         """Close every link."""
         self._run.close()
-
-
-def _before_after(change: ChangeRecord) -> tuple[tuple[str, str, str], ...]:
-    keys = sorted({*change.before, *change.after})
-    return tuple((key, _fact(change.before.get(key)), _fact(change.after.get(key))) for key in keys)
-
-
-def _fact(data: Any) -> str:
-    return "" if data is None else show_fact(fact_from_json(data))

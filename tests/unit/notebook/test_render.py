@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s2slib.notebook.render import Fold, Lines, Table, View
+from s2slib.notebook.render import Fold, Lines, Table, View, plainly
 from s2slib.notebook.views import findings_view
 from s2slib.runbook.finding import Finding
 
@@ -34,6 +34,15 @@ def active(markup: str) -> list[str]:
     parser = Inspect()
     parser.feed(markup)
     return parser.wrong
+
+
+def runs_of_text(markup: str) -> list[str]:
+    """The pieces of text between tags, as MathJax searches them for formulas."""
+    pieces: list[str] = []
+    parser = HTMLParser()
+    parser.handle_data = pieces.append  # type: ignore[method-assign]
+    parser.feed(markup)
+    return pieces
 
 
 def view(text: str) -> View:
@@ -74,3 +83,21 @@ def test_both_forms_name_what_is_wrong_and_what_to_do(form: object) -> None:
 def test_what_is_in_order_is_folded_away_and_counted() -> None:
     fine = [Finding("x", "ok", "preflight", f"check {number}") for number in range(3)]
     assert "3 in order" in repr(findings_view("Preflight", fine))
+
+
+def test_mathjax_finds_no_formula_between_two_dollar_signs() -> None:
+    line = r"Remove-X -Confirm:$false; Remove-Y -Confirm:$false; C:\(a\) \[b\] \$c $$d$$"
+    markup = view(line)._repr_html_()
+    assert line in "".join(runs_of_text(markup))
+    assert not [piece for piece in runs_of_text(markup) if len(piece) > 1 and ("$" in piece or "\\" in piece)]
+
+
+def test_the_text_form_keeps_the_lines_of_a_cell_under_its_column() -> None:
+    text = repr(View("t", "", (Table(("a", "b"), (("one", "x\ny"), ("two", "z"))),)))
+    assert text.splitlines()[1:] == ["  a    b", "  one  x", "       y", "  two  z"]
+
+
+def test_an_error_is_shown_as_one_sentence_and_stays_itself() -> None:
+    error = plainly(ValueError("mode is 'x'\x1b[2J"))
+    assert isinstance(error, ValueError)
+    assert error._render_traceback_() == ["ValueError: mode is 'x'<U+001B>[2J"]  # type: ignore[attr-defined]
