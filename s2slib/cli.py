@@ -47,6 +47,14 @@ def main() -> None:
 
 
 _params = click.argument("params", type=click.Path(path_type=Path))
+_run = click.argument("run", metavar="RUN")
+_confirmed = click.option(
+    "--confirm-restart",
+    "confirmed",
+    multiple=True,
+    metavar="SERVER",
+    help="A server (FQDN) that may be restarted now, where policy.restart is hold. May be given several times.",
+)
 _json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
 _state = click.option(
     "--state", type=click.Path(path_type=Path), default=None, help="The lab's state file [runs/lab.json]."
@@ -54,27 +62,156 @@ _state = click.option(
 
 
 @main.command()
-@_params
+@click.argument("params", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--plan", "planned", metavar="RUN", help="Instead: would this run's plan be accepted now, and what moved?"
+)
 @_json
-def check(params: Path, as_json: bool) -> int:
+def check(params: Path | None, planned: str | None, as_json: bool) -> int:
     """Read both estates, judge them, and say what would change. Changes nothing.
+
+    With --plan the exit code is 0 when apply would be accepted now, and 3 when it would be refused.
 
     \b
     Example: s2s check params/lab.yaml
+             s2s check --plan 20261128T210000Z-lab-ab12
     """
-    return _execute(params, "check", as_json)
+    if (params is None) == (planned is None):
+        raise click.UsageError("give a params file, or --plan RUN")
+    if params is not None:
+        return _execute(params, "check", as_json)
+    from s2slib.commands.change import check_plan
+
+    run = planned or ""
+    return _guarded(lambda: check_plan(run, as_json))
 
 
 @main.command()
 @_params
 @_json
-def apply(params: Path, as_json: bool) -> int:
-    """Carry out the phases in order and prove the trust. A second run changes nothing.
+def plan(params: Path, as_json: bool) -> int:
+    """Plan the whole run: every change, its line, its proof and its back-out, under one hash. Changes nothing.
+
+    \b
+    Example: s2s plan params/litware.yaml
+    """
+    from s2slib.commands import change
+
+    return _guarded(lambda: change.plan(params, as_json))
+
+
+@main.command()
+@_run
+@click.option(
+    "--approver", required=True, metavar="NAME", help="Who approves; recorded as claimed, beside your account."
+)
+@click.option("--ticket", required=True, metavar="ID", help="The change ticket.")
+@click.option("--not-before", required=True, metavar="T", help="Start of the window, with time zone.")
+@click.option("--not-after", required=True, metavar="T", help="End of the window, with time zone.")
+@_json
+def approve(run: str, approver: str, ticket: str, not_before: str, not_after: str, as_json: bool) -> int:
+    """Record that a run's plan is approved, for a ticket and a window. Contacts no server.
+
+    \b
+    Example: s2s approve ab12 --approver "Change board" --ticket CHG0042
+                 --not-before 2026-11-28T22:00+01:00 --not-after 2026-11-29T02:00+01:00
+    """
+    from s2slib.commands import change
+
+    given = {"approver": approver, "ticket": ticket, "not_before": not_before, "not_after": not_after}
+    return _guarded(lambda: change.approve(run, given, as_json))
+
+
+@main.command()
+@click.argument("target", metavar="RUN|PARAMS")
+@_confirmed
+@_json
+def apply(target: str, confirmed: tuple[str, ...], as_json: bool) -> int:
+    """Carry out the approved plan of a run, exactly; or, where no approval is wanted, the procedure of a params file.
+
+    A second run changes nothing.
 
     \b
     Example: s2s apply params/lab.yaml
+             s2s apply ab12
     """
-    return _execute(params, "apply", as_json)
+    from s2slib.commands import change
+
+    return _guarded(lambda: change.apply(target, confirmed, as_json))
+
+
+@main.command()
+@_run
+@_confirmed
+@_json
+def resume(run: str, confirmed: tuple[str, ...], as_json: bool) -> int:
+    """Go on with a run that was stopped, held, killed or cut off. What it left open is settled by reading first.
+
+    \b
+    Example: s2s resume ab12
+    """
+    from s2slib.commands import change
+
+    return _guarded(lambda: change.resume(run, confirmed, as_json))
+
+
+@main.command(name="back-out")
+@_run
+@_confirmed
+@click.option("--show", is_flag=True, help="Only print the back-out, from the run folder; contacts and writes nothing.")
+@_json
+def back_out(run: str, confirmed: tuple[str, ...], show: bool, as_json: bool) -> int:
+    """Undo what a run did, newest first: only what it did, and only what nobody changed since.
+
+    \b
+    Example: s2s back-out ab12 --show
+             s2s back-out ab12
+    """
+    from s2slib.commands import change
+
+    return _guarded(lambda: change.back_out(run, confirmed, show, as_json))
+
+
+@main.command()
+@_run
+@_json
+def journal(run: str, as_json: bool) -> int:
+    """Show a run's journal, verified: tampering, a missing or moved line and a torn end are named.
+
+    \b
+    Example: s2s journal ab12
+    """
+    from s2slib.commands import change
+
+    return _guarded(lambda: change.journal(run, as_json))
+
+
+@main.command()
+@_run
+@_json
+def stop(run: str, as_json: bool) -> int:
+    """Ask the writer of a run to stop before its next change.
+
+    \b
+    Example: s2s stop ab12
+    """
+    from s2slib.commands import change
+
+    return _guarded(lambda: change.stop(run, as_json))
+
+
+@main.command()
+@_run
+@_json
+def unlock(run: str, as_json: bool) -> int:
+    """Remove the lock record that a dead writer on another machine left behind. Refused while a writer is alive here.
+
+    \b
+    Example: s2s unlock ab12
+    """
+    from s2slib.commands import change
+
+    return _guarded(lambda: change.release(run, as_json))
 
 
 @main.command()
@@ -91,10 +228,11 @@ def verify(params: Path, as_json: bool) -> int:
     return _execute(params, "verify", as_json)
 
 
-def _execute(params: Path, mode: str, as_json: bool) -> int:
-    from s2slib.commands import execute
+def _execute(params: Path, verb: str, as_json: bool) -> int:
+    from s2slib.commands.execute import run_notebooks
+    from s2slib.deployment import load
 
-    return _guarded(lambda: execute(params, mode, as_json))
+    return _guarded(lambda: run_notebooks(verb, load(params), as_json=as_json))
 
 
 @main.group(invoke_without_command=True)
@@ -109,7 +247,7 @@ def lab(context: click.Context, state: Path | None) -> int:
     context.obj = state
     if context.invoked_subcommand is not None:
         return 0
-    from s2slib.commands import serve_lab
+    from s2slib.commands.lab import serve_lab
 
     return _guarded(lambda: serve_lab(state))
 
@@ -123,7 +261,7 @@ def lab_log(context: click.Context, state: Path | None) -> int:
     \b
     Example: s2s lab log
     """
-    from s2slib.commands import print_lab_log
+    from s2slib.commands.lab import print_lab_log
 
     return _guarded(lambda: print_lab_log(state or context.obj))
 
@@ -136,7 +274,7 @@ def demo(as_json: bool) -> int:
     \b
     Example: s2s demo
     """
-    from s2slib.commands import run_demo
+    from s2slib.commands.lab import run_demo
 
     return _guarded(lambda: run_demo(as_json))
 
@@ -147,6 +285,9 @@ def _guarded(action: Callable[[], int]) -> int:
     from s2slib.credentials.lab_state import LabStateError
     from s2slib.deployment import DeploymentError
     from s2slib.records.journal import JournalError
+    from s2slib.runbook.approval import ApprovalError
+    from s2slib.runbook.lock import Refused
+    from s2slib.runbook.plan import PlanError
     from s2slib.workspace import WorkspaceError
 
     try:
@@ -154,8 +295,18 @@ def _guarded(action: Callable[[], int]) -> int:
     except DeploymentError as error:
         click.echo(str(error), err=True)
         return EXIT_USAGE
-    except (CredentialError, LabStateError, WorkspaceError, JournalError) as error:
+    except Refused as error:
+        click.echo(f"refused: {error}", err=True)
+        return EXIT_REFUSED
+    except ApprovalError as error:
         click.echo(str(error), err=True)
+        return EXIT_USAGE
+    except (CredentialError, LabStateError, WorkspaceError, JournalError, PlanError) as error:
+        click.echo(str(error), err=True)
+        return EXIT_ERROR
+    except OSError as error:
+        what = f" ({error.filename})" if error.filename else ""
+        click.echo(f"a file could not be read or written: {error.strerror or error}{what}", err=True)
         return EXIT_ERROR
 
 

@@ -66,6 +66,13 @@ class Lines:
 
 
 @dataclass(frozen=True)
+class Heading:
+    """A line that names what follows."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Fold:
     """A part that is folded away until it is asked for."""
 
@@ -95,7 +102,7 @@ class View:
         return [_shown(head), *(line for part in self.parts for line in _plain(part))]
 
 
-Part = Table | Lines | Fold | View | str
+Part = Table | Lines | Fold | Heading | View | str
 
 
 _Error = TypeVar("_Error", bound=BaseException)
@@ -118,6 +125,8 @@ def _html(part: Part) -> str:
             return f'<table style="{_TABLE}">{head}<tbody>{body}</tbody></table>'
         case Lines(rows):
             return f'<pre style="{_CODE}">{"<br>".join(_escaped(row) for row in rows)}</pre>' if rows else ""
+        case Heading(text):
+            return f'<div style="font-weight:600;margin:14px 0 2px 0">{_escaped(text)}</div>'
         case Fold(summary, parts):
             inner = "".join(_html(item) for item in parts)
             return f'<details><summary style="cursor:pointer">{_escaped(summary)}</summary>{inner}</details>'
@@ -143,6 +152,8 @@ def _plain(part: Part) -> Iterable[str]:
             return _plain_table([*([header] if any(header) else []), *rows]) if rows else []
         case Lines(rows):
             return [f"    {_shown(row)}" for row in rows]
+        case Heading(text):
+            return ["", _shown(text)]
         case Fold(summary, parts):
             return [f"  {_shown(summary)}", *(f"  {line}" for item in parts for line in _plain(item))]
         case View():

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import atexit
+import contextlib
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,12 @@ from s2slib import workspace
 from s2slib.credentials.errors import CredentialError
 from s2slib.credentials.lab_state import LabStateError
 from s2slib.deployment import PARAMETERS, Deployment, DeploymentError, from_parameters
+from s2slib.notebook.approval_form import FIELDS, ApprovalForm
 from s2slib.notebook.forms import DeploymentForm
 from s2slib.notebook.render import Fold, Lines, Table, View, plainly
+from s2slib.notebook.ticket import back_out_view, page, plan_ticket
 from s2slib.notebook.views import (
+    acceptance_view,
     before_after,
     changes_view,
     declaration_view,
@@ -26,16 +31,21 @@ from s2slib.notebook.views import (
     result_view,
     verification_view,
 )
+from s2slib.records.files import write_text
 from s2slib.records.journal import JournalError
 from s2slib.records.run_record import Mode
 from s2slib.remoting.command import Cmdlet
 from s2slib.remoting.errors import RemotingError
+from s2slib.runbook.approval import ApprovalError
 from s2slib.runbook.change import Change
 from s2slib.runbook.finding import Finding, blocking
+from s2slib.runbook.lock import Refused
 from s2slib.runbook.phases import judge_all, phase
+from s2slib.runbook.plan import PlanError
 from s2slib.runbook.run import PhaseResult, Run
 
 MODES: tuple[Mode, ...] = ("check", "verify", "apply")
+NOT_WANTED = "This deployment wants no approval (policy.approval: not_required), and its records say so."
 
 
 class PhaseNotDone(RuntimeError):
@@ -54,7 +64,7 @@ def open_run(parameters: dict[str, Any]) -> NotebookRun:
     LabStateError say what is wrong before any server is contacted.
     """
     try:
-        return NotebookRun(_open(parameters))
+        return NotebookRun(_open(parameters), parameters.get("approval") or {})
     except (ValueError, workspace.WorkspaceError, CredentialError, LabStateError, JournalError) as error:
         raise plainly(error)  # noqa: B904
 
@@ -76,8 +86,9 @@ def _open(parameters: dict[str, Any]) -> Run:
 class NotebookRun:
     """A run in a notebook. Reading and judging never raise for what they find; applying raises unless it is done."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, approval: Mapping[str, str] | None = None) -> None:
         self._run = run
+        self._approval = approval or {}
         self._phase = ""
         self._result: PhaseResult | None = None
 
@@ -141,12 +152,84 @@ class NotebookRun:
 
         Raises PhaseNotDone in apply mode when the phase did not come to `done`; the run folder has everything by then.
         """
-        self._result = await asyncio.to_thread(self._run.phase, name)
+        self._result = await self._finished(self._run.phase, name)
         view = result_view(self._result)
         if self._run.mode == "apply" and self._result.state != "done":
             display(view)  # type: ignore[no-untyped-call]
             raise plainly(PhaseNotDone(f"{self._result.title}: {self._result.state}. {self._result.detail}"))
         return view
+
+    async def _finished(self, work: Callable[..., PhaseResult], *arguments: str) -> PhaseResult:
+        """Run the writer in a thread. An interrupt asks it to stop before its next change, and waits until it has."""
+        running = asyncio.ensure_future(asyncio.to_thread(work, *arguments))
+        try:
+            return await asyncio.shield(running)
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            self._run.control.ask_to_stop()
+            while not running.done():
+                with contextlib.suppress(asyncio.CancelledError, KeyboardInterrupt):
+                    await asyncio.wait([running])
+            raise
+
+    def ticket(self) -> View:
+        """The whole plan as a change board reads it; kept as plan.html and plan.txt in the run folder."""
+        run = self._run
+        facts = run.facts or run.inspect()
+        findings = judge_all(run.scope, facts)
+        plan = run.plan()
+        view = plan_ticket(run.scope, plan, facts, findings, run.control)
+        recorded = run.control.recorded_plan()
+        if recorded is not None and recorded.hash == plan.hash:  # another plan than the approved one is only shown
+            write_text(self.folder / "plan.html", run.redactor.text(page(view, f"Change {run.scope.name}")))
+            write_text(self.folder / "plan.txt", run.redactor.text(repr(view)) + "\n")
+            run.keep_plan(blocking(findings))
+        return view
+
+    def approval_form(self) -> ApprovalForm:
+        """A form to approve the plan with; the parameter `approval` fills it headless. `approve` reads it."""
+        return ApprovalForm(self._approval)
+
+    def approve(self, form: ApprovalForm) -> View:
+        """Record what the form says, if anything; what will not do is said, and nothing is recorded."""
+        control = self._run.control
+        typed = form.values()
+        try:
+            if typed:
+                control.approve(**{name: typed.get(name, "") for name, _ in FIELDS})
+            approval = control.approval
+        except (ApprovalError, PlanError) as error:
+            return View("Approval", "refused", (str(error),))
+        if approval is None:
+            wanted = self._run.scope.policy.approval == "required"
+            return View(
+                "Approval", "pending" if wanted else "", ("Nobody has approved this plan." if wanted else NOT_WANTED,)
+            )
+        return View("Approval", "ok", (approval.line(), f"plan {approval.plan_hash}"))
+
+    def acceptance(self) -> View:
+        """Whether apply would carry the run's plan out now, and what has moved since it was made."""
+        return acceptance_view(self._run.acceptance())
+
+    async def back_out(self) -> View:
+        """Undo what this run did, in apply mode; otherwise show what would run. Raises PhaseNotDone unless it is done."""
+        run = self._run
+        if run.mode != "apply":
+            return self.back_out_plan()
+        result = await self._finished(lambda: run.back_out())
+        if result.state != "done":
+            raise PhaseNotDone(f"{result.title}: {result.state}. {result.detail}")
+        return result_view(result)
+
+    def back_out_plan(self) -> View:
+        """The back-out of what this run did, as it would run now; reads nothing and writes nothing."""
+        control = self._run.control
+        plan = control.recorded_plan()
+        try:
+            changes = control.back_out()
+        except (Refused, PlanError) as error:
+            return View("Back-out", "refused", (str(error),))
+        changes = tuple(change.bind(control.history.bound) for change in changes)
+        return back_out_view(changes, plan.cannot_undo if plan else (), control)
 
     def verdict(self, name: str) -> View:
         """Where the phase stands now."""

@@ -10,7 +10,7 @@ from s2slib.notebook.render import Fold, Lines, Part, Table, View
 from s2slib.runbook.change import Change
 from s2slib.runbook.execute import Outcome
 from s2slib.runbook.expect import show, show_fact
-from s2slib.runbook.finding import Finding, ordered, worst
+from s2slib.runbook.finding import Finding, blocking, ordered, worst
 from s2slib.runbook.plan import Plan
 from s2slib.runbook.run import PhaseResult
 from s2slib.runbook.verify import Verification
@@ -271,6 +271,12 @@ def verification_view(found: Verification) -> View:
     tests = f"Test-CsExStorageConnectivity passed {found.storage_passed} of {found.storage_tests}"
     said = (tests,) if found.storage_tests else ()
     return View(title, "ok" if found.proven else rows.state, (*said, *rows.parts))
+
+
+def acceptance_view(findings: Iterable[Finding]) -> View:
+    """Whether apply would carry a plan out now."""
+    rows = findings_view("Would apply be accepted now?", findings)
+    return View(rows.title, "refused" if blocking(findings) else "ok", rows.parts if rows.state != "ok" else ("Yes.",))
 
 
 def counted(number: int, noun: str) -> str:

@@ -75,11 +75,9 @@ class Journal:
 
     def _head(self) -> tuple[int, str]:
         entries = verify(self.path)
-        if self.path.exists():
-            size = sum(len(line) for line in _whole_lines(self.path))
-            if size < self.path.stat().st_size:  # a torn last line: cut it, or the next one would hang on to it
-                with self.path.open("r+b") as file:
-                    file.truncate(size)
+        if torn(self.path):  # cut it, or the next line would hang on to it
+            with self.path.open("r+b") as file:
+                file.truncate(sum(map(len, _whole_lines(self.path))))
         return (entries[-1].number, entries[-1].hash) if entries else (0, GENESIS)
 
 
@@ -101,6 +99,11 @@ def verify(path: Path) -> list[Entry]:
         entries.append(Entry(number, row["at"], row["event"], row["data"], claimed))
         before = claimed
     return entries
+
+
+def torn(path: Path) -> bool:
+    """Whether the last line was not written to its end: a writer was killed, or the disk was full, in the middle of it."""
+    return path.exists() and sum(map(len, _whole_lines(path))) < path.stat().st_size
 
 
 def _whole_lines(path: Path) -> list[bytes]:

@@ -10,13 +10,18 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from s2slib.records.files import write_text
 
-Mode = Literal["check", "verify", "apply", "back_out"]
+Mode = Literal["check", "verify", "apply"]
 PhaseState = Literal["done", "pending", "blocked", "refused", "held", "failed", "uncertain"]
-Outcome = Literal["trusted", "nothing_pending", "pending", "blocked", "refused", "failed", "uncertain", "not_proven"]
+Outcome = Literal[
+    "trusted", "nothing_pending", "pending", "blocked", "refused", "failed", "uncertain", "not_proven", "backed_out"
+]
+PLAN = "plan"  # the name under which the whole plan stands among the phases
+BACK_OUT = "back_out"  # the name of the phase that takes a run back
 
 EXIT_CODES: dict[Outcome, int] = {
     "trusted": 0,
     "nothing_pending": 0,
+    "backed_out": 0,
     "failed": 1,
     "not_proven": 2,
     "pending": 2,
@@ -112,6 +117,8 @@ class RunRecord(Record):
     def outcome(self) -> Outcome:
         """What the run comes to.
 
+        A back-out, once there is one, alone decides; the plan counts only while no phase was run.
+
         | phases | verification | outcome |
         | --- | --- | --- |
         | one uncertain | any | uncertain |
@@ -119,11 +126,14 @@ class RunRecord(Record):
         | one failed | any | failed |
         | one blocked | any | blocked |
         | one pending | any | pending |
+        | back-out done | any | backed_out |
         | all done | proven | trusted |
         | all done | not proven | not_proven |
         | all done | none | nothing_pending |
         """
-        states = {phase.state for phase in self.phases}
+        back = [phase for phase in self.phases if phase.name == BACK_OUT]
+        made = [phase for phase in self.phases if phase.name != PLAN]
+        states = {phase.state for phase in back or made or self.phases}
         table: tuple[tuple[set[PhaseState], Outcome], ...] = (
             ({"uncertain"}, "uncertain"),
             ({"refused", "held"}, "refused"),
@@ -134,6 +144,8 @@ class RunRecord(Record):
         for wanted, outcome in table:
             if states & wanted:
                 return outcome
+        if back:
+            return "backed_out"
         if self.verification is None:
             return "nothing_pending"
         return "trusted" if self.verification.proven else "not_proven"

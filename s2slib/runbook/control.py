@@ -23,7 +23,7 @@ from s2slib.runbook.approval import Approval, ApprovalError
 from s2slib.runbook.change import Change
 from s2slib.runbook.finding import Finding
 from s2slib.runbook.history import History
-from s2slib.runbook.lock import Refused
+from s2slib.runbook.lock import Holder, Refused
 from s2slib.runbook.phases import whole_plan
 from s2slib.runbook.plan import Plan, PlanError, back_out_of
 from s2slib.runbook.scope import Scope
@@ -191,10 +191,19 @@ class ChangeControl:
         return [step for step in undone if step.users_notice and step.target in touched]
 
     def longest_s(self, change: Change) -> int:
-        """Seconds that a change may take by its deadlines."""
+        """Seconds that a change may take by its deadlines, waiting included."""
         timeouts = self._scope.deployment.network.timeouts_s
         steps = sum(timeouts.iis_restart if isinstance(s.command, Program) else timeouts.command for s in change.steps)
-        return steps + (min(change.settled_when.within_s, timeouts.settle) if change.settled_when else 0)
+        return steps + self.waits_s(change)
+
+    def waits_s(self, change: Change) -> int:
+        """Seconds that a change is waited for at most: replication, health."""
+        settle = self._scope.deployment.network.timeouts_s.settle
+        return min(change.settled_when.within_s, settle) if change.settled_when else 0
+
+    def record_unlock(self, holder: Holder) -> None:
+        """Journal that a dead writer's record was removed by hand."""
+        self._journal.append("note", note=f"unlocked by {self._operator.account}: the record of {holder} was removed")
 
     def stop_request(self) -> str:
         """Who asked to stop, and when; empty when nobody did."""

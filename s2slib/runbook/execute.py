@@ -292,6 +292,7 @@ class Executor:
         limit_s = min(settle.within_s, self._scope.deployment.network.timeouts_s.settle)
         waited = 0
         deadline = min(self._clock() + limit_s, self._deadline)
+        say_at = 0
         while True:
             facts = self._inspector.inspect(settle.conditions.keys(), known=facts)
             if all_hold(facts, settle.conditions) is True:
@@ -303,7 +304,9 @@ class Executor:
                 verb = "took effect" if written else "is in place"
                 detail = f"{verb}, but after {waited} s still not settled ({settle.what}): {missing}"
                 return replace(outcome, state="unsettled", detail=detail), self._fresh(change.binds, facts)
-            self._progress(f"{change.title}: waiting until {settle.what} ({waited} s)")
+            if waited >= say_at:
+                self._progress(f"{change.title}: waiting until {settle.what} ({waited} s)")
+                say_at = max(60, 2 * waited)
             waited += self._wait(change, settle.poll_s)
 
     def _wait(self, change: Change, seconds: int) -> int:

@@ -17,11 +17,15 @@ from typing import Any
 from s2slib.credentials.resolver import Resolver
 from s2slib.deployment import Deployment
 from s2slib.deployment.reach import NetworkPath, network_path, resolved_credentials
+from s2slib.deployment.saved import FILE as DECLARATION
+from s2slib.deployment.saved import save as save_declaration
 from s2slib.facts import Facts, Known
 from s2slib.records.files import write_json
 from s2slib.records.journal import Journal
 from s2slib.records.redaction import Redactor
 from s2slib.records.run_record import (
+    BACK_OUT,
+    PLAN,
     ChangeRecord,
     FindingRecord,
     Mode,
@@ -48,8 +52,7 @@ from s2slib.runbook.plan import Plan
 from s2slib.runbook.scope import Scope
 from s2slib.runbook.verify import Verification
 
-CEILING: dict[Mode, Effect] = {"check": "read", "verify": "probe", "apply": "write", "back_out": "write"}
-BACK_OUT = "back_out"
+CEILING: dict[Mode, Effect] = {"check": "read", "verify": "probe", "apply": "write"}
 EVENTS = "progress.jsonl"
 QUIET = ("already", "moved", "blocked", "held", "stopped", "not_needed")  # say nothing of what was written
 STATES: dict[State, PhaseState] = {
@@ -128,6 +131,9 @@ class Run:
             started=_utc(),
         )
         self.record.mode = mode
+        kept = self.control.approval is not None or self.control.history.begun
+        if not (kept and (folder / DECLARATION).exists()):
+            save_declaration(deployment, folder)
 
     @classmethod
     def open(
@@ -196,6 +202,22 @@ class Run:
         if not self.record.plan_hash or not self.control.history.begun:
             self.record.plan_hash = plan.hash
         return plan
+
+    def keep_plan(self, against: list[Finding]) -> None:
+        """Keep in run.json what the whole plan comes to."""
+        plan, started = self.plan(), _utc()
+        state: PhaseState = "blocked" if against else "pending" if plan.changes else "done"
+        detail = against[0].line() if against else f"{len(plan.changes)} changes to make" if plan.changes else ""
+        result = PhaseResult(PLAN, "Plan", state, detail, tuple(against), plan.changes, (), "", (), 0)
+        self._keep(result, started)
+
+    def acceptance(self) -> list[Finding]:
+        """What stands against carrying the run's plan out now: approval, window, people, what has moved. PlanError."""
+        plan = self.control.recorded_plan()
+        if plan is None:
+            return [Finding("plan.missing", "blocker", "plan", "There is no plan", "", "plan.json", "s2s plan PARAMS")]
+        found = self.control.approved(plan)
+        return [*found, *self.control.moved(plan, self._facts())]
 
     def judge(self, name: str) -> list[Finding]:
         """The findings of one phase on the facts as they are."""

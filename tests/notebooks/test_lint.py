@@ -17,6 +17,7 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 NAMES = [
     "00_start",
     "10_preflight",
+    "15_plan",
     "20_certificates",
     "30_autodiscover",
     "40_exchange_partner_application",
@@ -24,6 +25,7 @@ NAMES = [
     "60_lync_partner_application",
     "70_verify",
     "90_change_record",
+    "95_back_out",
 ]
 LINK = re.compile(r"\]\(([^)#]+)\)")
 

@@ -1,0 +1,1 @@
+"""What the verbs of `s2s` do."""
