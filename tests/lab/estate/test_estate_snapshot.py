@@ -13,6 +13,7 @@ from estate_direct import exchange, ocs, on
 from estate_steps import ACCOUNT, OAUTH, assign, lync, new_partner, restart, storage_test, trust_exchange, trust_lync
 
 from s2slib.lab import faults, iis
+from s2slib.lab.disk import StoredFile
 from s2slib.lab.estate import Account, Estate, Iis, LyncUser, Mailbox, Server, WorkerProcess
 from s2slib.lab.snapshot import difference, state
 
@@ -147,6 +148,23 @@ def test_what_only_says_when_or_which_one_is_left_out(web: Estate) -> None:
 
     assert seen(web, again) == {}
     assert seen(web, anew) == {}
+
+
+def test_assigning_the_same_certificate_later_is_no_difference(estate: Estate) -> None:
+    assign(estate)
+
+    def later(estate: Estate) -> None:
+        estate.clock.advance(3600)
+        assign(estate)
+
+    assert seen(estate, later) == {}
+
+
+def test_a_file_of_other_content_is_noticed(estate: Estate) -> None:
+    server = estate.server(FE1)
+    server.files["C:\\a.txt"] = StoredFile(b"one")
+    changed = seen(estate, lambda e: server.files.update({"C:\\a.txt": StoredFile(b"two")}))
+    assert list(changed) == [f"server/{FE1}/file/C:\\a.txt/sha256"]
 
 
 def test_a_back_out_in_full_leaves_only_what_it_says(web: Estate) -> None:

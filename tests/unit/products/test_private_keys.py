@@ -85,7 +85,7 @@ def test_in_another_language_the_provider_is_known_and_the_rest_is_not_guessed()
 
 
 def test_a_certificate_without_a_key_has_no_provider() -> None:
-    text = f"================ Certificate 0 ================\nSubject: CN=a = b\nCert Hash(sha1): {ONE}\n"
+    text = f"================ Certificate 0 ================\nSubject: CN=a,\n  O = Litware\nCert Hash(sha1): {ONE}\n"
     assert answer(text) == Known({ONE: {"provider": "", "exportable": None, "present": None}})
 
 
