@@ -12,7 +12,7 @@ from s2slib.lab.powershell import values as v
 from s2slib.lab.powershell.convert import convert
 from s2slib.lab.powershell.convert_scalars import unwrap
 from s2slib.lab.powershell.enums import ENUMS, FLAGS
-from s2slib.lab.powershell.errors import PsError, Unsupported, runtime_error
+from s2slib.lab.powershell.errors import ExceptionObject, PsError, Unsupported, runtime_error
 from s2slib.lab.powershell.tables import Table
 from s2slib.lab.powershell.text import to_text
 from s2slib.lab.powershell.types import named, type_name_of, type_of
@@ -34,7 +34,7 @@ def items_of(value: Any) -> list[Any] | None:
     if isinstance(value, bytes):
         return [v.Byte(b) for b in value]
     if isinstance(value, (v.Collection, v.Enumerated)):
-        return list(value.items)
+        return list(value)
     return None
 
 
@@ -137,7 +137,9 @@ def _real(op: str, a: float, b: float) -> float:
 
 
 def _by_zero() -> PsError:
-    return runtime_error("Attempted to divide by zero.", "RuntimeException", "NotSpecified")
+    why = "Attempted to divide by zero."
+    cause = ExceptionObject("System.DivideByZeroException", why)
+    return runtime_error(why, "RuntimeException", "NotSpecified", inner=cause)
 
 
 def arithmetic(op: str, left: Any, right: Any) -> Any:
@@ -158,6 +160,7 @@ def arithmetic(op: str, left: Any, right: Any) -> Any:
             f"Method invocation failed because [{type_name_of(side)}] does not contain a method named '{name}'.",
             "MethodNotFound",
             "InvalidOperation",
+            target=name,
         )
     return _numeric(op, as_number(left), as_number(right))
 
@@ -203,6 +206,7 @@ def _plus(left: Any, right: Any) -> Any:
             f"Method invocation failed because [{type_name_of(left)}] does not contain a method named 'op_Addition'.",
             "MethodNotFound",
             "InvalidOperation",
+            target="op_Addition",
         )
     return _numeric("+", as_number(left), as_number(right))
 

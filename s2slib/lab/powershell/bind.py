@@ -11,17 +11,20 @@ from typing import Any
 
 from s2slib.lab.powershell import values as v
 from s2slib.lab.powershell.convert import convert
+from s2slib.lab.powershell.enums import ENUMS
 from s2slib.lab.powershell.errors import ErrorRecord, ExceptionObject, PsError
 from s2slib.lab.powershell.parameters import Param, RawArgument, SetData, Signature, ValidationFailed
 from s2slib.lab.powershell.registry import BindError
 from s2slib.lab.powershell.tables import Table
 from s2slib.lab.powershell.text import to_text
-from s2slib.lab.powershell.types import SMA, is_instance
+from s2slib.lab.powershell.types import SMA, is_instance, type_name_of
 
 BINDING = SMA + "ParameterBindingException"
 VALIDATION = SMA + "ParameterBindingValidationException"
 TRANSFORMATION = SMA + "ParameterBindingArgumentTransformationException"
 MISSING: Any = object()
+LISTS = ("System.Collections.ArrayList", "System.Collections.Generic.List")
+TAKES_LISTS = ("System.Object", SMA + "PSObject", "System.Array", "System.Collections.ArrayList")
 
 
 # -- errors
@@ -160,6 +163,10 @@ class Binder:
         """The value as the parameter takes it."""
         if value is v.NOTHING:
             value = None
+        if self.signature.compiled:
+            self._refuse_list(param, value, arg)
+        elif param.type.name == "System.String" and _is_list(value) and not self.signature.advanced:
+            value = to_text(value)  # simple functions still do what version 1 did
         try:
             if param.type.name == "System.Collections.Hashtable" and isinstance(value, Table) and value.ordered:
                 value = Table(items=value.written())
@@ -201,6 +208,24 @@ class Binder:
                     ),
                 ) from None
         return value
+
+    def _refuse_list(self, param: Param, value: Any, arg: RawArgument | None) -> None:
+        """Cmdlets take no list, not even of one item, for a parameter that takes one value."""
+        kind = param.type
+        lists = [value] if kind.element is None else value if _is_list(value) else []
+        wanted = kind.element or kind
+        if wanted.name in ENUMS or wanted.args or wanted.name in TAKES_LISTS or not any(map(_is_list, lists)):
+            return
+        given = next(item for item in lists if _is_list(item))
+        raise _error(
+            self.signature,
+            f"Cannot convert '{type_name_of(given)}' to the type '{wanted.display}' required by parameter '{param.name}'. "
+            "Specified method is not supported.",
+            "CannotConvertArgument",
+            "InvalidArgument",
+            arg=arg,
+            inner=ExceptionObject("System.NotSupportedException", "Specified method is not supported."),
+        )
 
     def _canonical(self, param: Param, value: Any, arg: RawArgument | None) -> Any:
         def one(item: Any) -> Any:
@@ -322,7 +347,8 @@ class Binder:
             self._bind_position(candidates, values.pop(0))
         if values:
             for param in self.signature.params:
-                if param.name not in self.values and any(d.remaining for d in param.sets.values()):
+                valid = [d for name, d in param.sets.items() if not name or name in self.sets]
+                if param.name not in self.values and any(d.remaining for d in valid):
                     whole = values[0].value if len(values) == 1 else [arg.value for arg in values]
                     self.set_value(param, whole, values[0])
                     return []
@@ -443,6 +469,10 @@ class Binder:
         except PsError:
             return False
         return True
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, (list, bytes)) or (isinstance(value, v.Collection) and value.kind in LISTS)
 
 
 def _property(item: Any, names: Sequence[str]) -> Any:

@@ -72,8 +72,6 @@ class ForEachObject(BlockCmdlet):
         blocks = [*(self.p.get("Process") or []), *(self.p.get("RemainingScripts") or [])]
         if "MemberName" in self.p:
             self.member = self.p["MemberName"]
-            if "ArgumentList" in self.p:
-                raise Unsupported("ForEach-Object -ArgumentList")
         if len(blocks) > 1 and self.first is None:
             self.first, blocks = blocks[0], blocks[1:]
             if len(blocks) > 1 and self.last is None:
@@ -96,6 +94,9 @@ class ForEachObject(BlockCmdlet):
         members = self.f.engine.members
         name = self.member or ""
         if item is None:
+            return
+        if "ArgumentList" in self.p:
+            self.enumerate(members.invoke(self.f, item, name, list(self.p["ArgumentList"])))
             return
         table = None if isinstance(item, v.PsObject) else members.table(type_of(item))
         low = name.lower()
@@ -402,6 +403,8 @@ class GroupObject(BlockCmdlet):
 
     def record(self) -> None:
         item = self.p.get("InputObject")
+        if item is None:
+            return
         columns = self.p.get("Property")
         if columns is not None and len(columns) != 1:
             raise Unsupported("Group-Object over several properties")
@@ -411,7 +414,7 @@ class GroupObject(BlockCmdlet):
         elif isinstance(column, ScriptBlock):
             key = self.block_value(plain_block(column, "Group-Object"), item)
         else:
-            key = None if item is None else property_of(self, item, to_text(column))
+            key = property_of(self, item, to_text(column))
         for known, members in self.groups:
             if type(known) is type(key) and ops.equal(known, key):
                 members.append(item)

@@ -44,9 +44,7 @@ def convert(value: Any, kind: PsType, *, parameter: bool = False) -> Any:
         value = None
     name = kind.name
     if name in ("System.Object", SMA + "PSObject"):
-        if name == SMA + "PSObject" and isinstance(value, Table):
-            return custom_object(value.items())
-        return value
+        return value  # a hashtable stays one; only the written [pscustomobject] makes an object of it
     if kind.element is not None:
         return _to_array(value, kind, parameter)
     special = _CONVERTERS.get(name)
@@ -130,7 +128,7 @@ def _timespan(value: Any, kind: PsType, parameter: bool) -> timedelta:
     if isinstance(value, int) and not isinstance(value, bool) and int(value) % 10 == 0:
         return timedelta(microseconds=int(value) // 10)
     if value is None:
-        raise no_cast(value, kind)
+        raise Unsupported(f"$null as [{kind.name}]")
     result = refuse(f"the conversion of a {type_name_of(value)} to [timespan]")
     assert isinstance(result, timedelta)
     return result
@@ -206,7 +204,7 @@ def to_enum(value: Any, kind: PsType) -> v.PsEnum:
             "InvalidCastFromIntegerToEnum",
         )
     if value is None:
-        raise no_cast(value, kind)
+        raise Unsupported(f"$null as [{kind.name}]")
     result = refuse(f"the conversion of a {type_name_of(value)} to [{kind.name}]")
     assert isinstance(result, v.PsEnum)
     return result
@@ -232,7 +230,8 @@ def _to_array(value: Any, kind: PsType, parameter: bool) -> Any:
         items = [v.Char(c) for c in v.utf16(value)]
     else:
         items = [value]
-    made = [convert(item, kind.element, parameter=parameter) for item in items]
+    text = element == "System.String"  # only for a parameter that takes one text is a list of texts refused
+    made = [convert(i, kind.element, parameter=parameter and not (text and isinstance(i, list))) for i in items]
     if element == "System.Byte":
         return bytes(made)
     if element in ("System.Object", SMA + "PSObject"):

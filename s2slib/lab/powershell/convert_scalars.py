@@ -29,6 +29,15 @@ BAD_FORMAT = "Input string was not in a correct format."
 _HEX = re.compile(r"[+-]?0[xX][0-9a-fA-F]+")
 
 
+_TARGETS = {"Byte": "an unsigned byte", "SByte": "a signed byte", "Char": "a character"}
+
+
+def too_large(short: str) -> str:
+    """What .NET says of a number that its type has no room for."""
+    article = "a" if short[0] == "U" else "an"
+    return f"Value was either too large or too small for {_TARGETS.get(short, f'{article} {short}')}."
+
+
 def cast_error(value: Any, kind: PsType, why: str, id: str) -> PsError:
     """`Cannot convert value "x" to type "T". Error: "why"`."""
     error = runtime_error(
@@ -52,8 +61,13 @@ _CAUSES = {  # what .NET threw beneath a failed conversion; where it is not here
 
 def no_cast(value: Any, kind: PsType) -> PsError:
     """There is no conversion between the types."""
+    if value is None:
+        return runtime_error(
+            f'Cannot convert null to type "{kind.display}".', "nullToObjectInvalidCast", "InvalidArgument"
+        )
+    shown = type_name_of(value) if isinstance(value, (list, bytes, v.Collection)) else to_text(value)
     return runtime_error(
-        f'Cannot convert the "{to_text(value)}" value of type "{type_name_of(value)}" to type "{kind.display}".',
+        f'Cannot convert the "{shown}" value of type "{type_name_of(value)}" to type "{kind.display}".',
         "ConvertToFinalInvalidCastException",
         "InvalidArgument",
     )
@@ -143,9 +157,7 @@ def to_integer(value: Any, kind: PsType) -> int:
         number = int(value)
     elif isinstance(value, float):
         if value != value or abs(value) > 1e300:
-            raise cast_error(
-                value, kind, f"Value was either too large or too small for an {short}.", "InvalidCastIConvertible"
-            )
+            raise cast_error(value, kind, too_large(short), "InvalidCastIConvertible")
         number = int(Decimal(value).to_integral_value(ROUND_HALF_EVEN))
     elif isinstance(value, Decimal):
         number = int(value.to_integral_value(ROUND_HALF_EVEN))
@@ -158,9 +170,7 @@ def to_integer(value: Any, kind: PsType) -> int:
     else:
         raise Unsupported(f"the conversion of a {type_name_of(value)} to [{kind.name}]")
     if not low <= number <= high:
-        raise cast_error(
-            value, kind, f"Value was either too large or too small for an {short}.", "InvalidCastIConvertible"
-        )
+        raise cast_error(value, kind, too_large(short), "InvalidCastIConvertible")
     return make(number)
 
 

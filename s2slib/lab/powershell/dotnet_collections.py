@@ -212,7 +212,13 @@ def _entries(f: Frame, t: Table) -> v.Enumerated:
         kind = "System.Collections.Generic.KeyValuePair"
     else:
         kind = "System.Collections.DictionaryEntry"
-    return v.Enumerated("System.Collections.Hashtable+HashtableEnumerator", [Entry(k, x, kind) for k, x in t.items()])
+    return v.Enumerated(
+        "System.Collections.Hashtable+HashtableEnumerator", [Entry(k, x, kind) for k, x in t.items()], once=True
+    )
+
+
+def _array_enumerator(f: Frame, array: Any) -> v.Enumerated:
+    return v.Enumerated("System.Array+SZArrayEnumerator", items_of(array) or [], once=True)
 
 
 def _keys(f: Frame, t: Table) -> v.Enumerated:
@@ -261,7 +267,7 @@ def members() -> dict[str, TypeMembers]:
             Method("GetLength", lambda f, a, n: len(a), "int"),
             Method("GetUpperBound", lambda f, a, n: len(a) - 1, "int"),
             Method("Clone", _clone, ""),
-            Method("GetEnumerator", lambda f, a: v.Enumerated("System.Array+SZArrayEnumerator", items_of(a) or []), ""),
+            Method("GetEnumerator", _array_enumerator, ""),
             Method("Item", _item, "int"),
         ],
         static_methods=[
@@ -278,7 +284,7 @@ def members() -> dict[str, TypeMembers]:
         Method("Contains", lambda f, c, x: _index_of(f, c, x) >= 0, "*"), Method("IndexOf", _index_of, "*"),
         Method("ToArray", _to_array, ""), Method("Reverse", _reverse, ""), Method("Sort", _sort, ""),
         Method("Item", _item, "int"),
-        Method("GetEnumerator", lambda f, c: v.Enumerated(c.kind + "+Enumerator", c.items), ""),
+        Method("GetEnumerator", lambda f, c: v.Enumerated(c.kind + "+Enumerator", c.items, once=True), ""),
     ]  # fmt: skip
     real = (
         "Capacity BinarySearch CopyTo Clone GetRange InsertRange IsFixedSize IsReadOnly IsSynchronized LastIndexOf RemoveRange "
@@ -332,17 +338,23 @@ def members() -> dict[str, TypeMembers]:
             Method("Contains", lambda f, c, x: _index_of(f, c, x) >= 0, "*"),
         ],
     )
+    enumerator = TypeMembers(methods=[Method("GetEnumerator", lambda f, c: c, "")])
+    enumerators = dict.fromkeys(
+        (
+            "System.Collections.Hashtable+HashtableEnumerator",
+            "System.Array+SZArrayEnumerator",
+            "System.Collections.ArrayList+ArrayListEnumeratorSimple",
+            LIST + "+Enumerator",
+            "System.Collections.ArrayList+Enumerator",
+        ),
+        enumerator,
+    )
     plain_enumerated = dict.fromkeys(
         (
             "System.Collections.Hashtable+KeyCollection",
             "System.Collections.Hashtable+ValueCollection",
-            "System.Collections.Hashtable+HashtableEnumerator",
             ORDERED + "+OrderedDictionaryKeyValueCollection",
-            "System.Array+SZArrayEnumerator",
             "System.Text.RegularExpressions.MatchCollection",
-            "System.Collections.ArrayList+ArrayListEnumeratorSimple",
-            LIST + "+Enumerator",
-            "System.Collections.ArrayList+Enumerator",
         ),
         enumerated,
     )
@@ -364,6 +376,7 @@ def members() -> dict[str, TypeMembers]:
             props={"Key": lambda f, e: e.key, "Value": lambda f, e: e.value}, closed=True
         ),
         **plain_enumerated,
+        **enumerators,
     }
 
 

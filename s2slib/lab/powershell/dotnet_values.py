@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote
 from s2slib.lab.powershell import values as v
 from s2slib.lab.powershell.comparison import order
 from s2slib.lab.powershell.convert import convert, to_enum
+from s2slib.lab.powershell.convert_scalars import too_large
 from s2slib.lab.powershell.dotnet_dates import dates, spans
 from s2slib.lab.powershell.engine import Frame
 from s2slib.lab.powershell.enums import ENUMS
@@ -38,9 +39,7 @@ def _parse_integer(name: str) -> Any:
                 raise DotNetError("System.FormatException", "Input string was not in a correct format.")
             return convert(text, kind)
         except PsError:
-            raise DotNetError(
-                "System.OverflowException", f"Value was either too large or too small for an {name}."
-            ) from None
+            raise DotNetError("System.OverflowException", too_large(name)) from None
 
     return run
 

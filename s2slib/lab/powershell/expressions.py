@@ -24,7 +24,8 @@ _UNKNOWN_AUTOMATICS = frozenset(
     v.words(
         "profile consolefilename stacktrace foreach switch this sender event eventargs eventsubscriber sourceeventargs "
         "psdefaultparametervalues maximumerrorcount pssenderinfo ^ $ pwd outputencoding maximumaliascount "
-        "maximumdrivecount maximumfunctioncount maximumvariablecount logenginehealthevent"
+        "maximumdrivecount maximumfunctioncount maximumvariablecount logenginehealthevent "
+        "pssessionoption psscriptroot pscommandpath"
     )
 )
 _GOVERNING = frozenset(("psdefaultparametervalues", "confirmpreference", "outputencoding", "executioncontext"))

@@ -67,6 +67,8 @@ class FunctionCall(Processor):
 
     def _enter(self) -> None:
         engine, info = self.f.engine, self.info
+        if info.block.ast.uses_input and info.block.ast.has_blocks:
+            raise Unsupported("$input beside begin, process and end blocks")
         scope = self.f.scope if self.dotted else Scope(self.f.scope, is_script=info.command_type == "ExternalScript")
         streams = self._streams(scope)
         self.frame = Frame(
@@ -176,7 +178,7 @@ class FunctionCall(Processor):
         body = ast.finish if ast.has_blocks else ast.body
         if not ast.has_blocks:
             self.frame.scope.set(
-                "input", Enumerated("System.Collections.ArrayList+ArrayListEnumeratorSimple", self.inputs)
+                "input", Enumerated("System.Collections.ArrayList+ArrayListEnumeratorSimple", self.inputs, once=True)
             )
         if body is not None:
             if not ast.has_blocks and self.inputs and self.info.signature.takes_pipeline:

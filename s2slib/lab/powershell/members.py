@@ -93,6 +93,8 @@ class Members:
             target = target.base
         if isinstance(target, Table) and target.has(name):
             return target.get(name)
+        if isinstance(target, v.Enumerated) and target.once and low in ("count", "length"):
+            raise Unsupported(f".{name} of an enumerator")
         found, value = self._own(f, target, low)
         if found:
             return value
@@ -257,6 +259,7 @@ class Members:
             f"Method invocation failed because [{kind.display}] does not contain a method named '{name}'.",
             "MethodNotFound",
             "InvalidOperation",
+            target=name,
         )
 
     def call(self, method: Method, f: Frame, args: list[Any], *target: Any) -> Any:

@@ -56,6 +56,8 @@ class DefaultOutput:
         first = bag.type_names[0] if bag.type_names else ""
         if first == v.CUSTOM_OBJECT[0] or first.startswith("Selected.") or not bag.properties:
             raise Unsupported("the table or list view of a custom object")
+        if first.startswith("Microsoft.PowerShell.Commands."):  # tables and lists laid down by PowerShell itself
+            raise Unsupported(f"the view of a {first} on the console")
         self.console.write(("" if self._list_open else "\r\n") + "\r\n" + list_view(bag, self._culture()))
         self._list_open = True
 

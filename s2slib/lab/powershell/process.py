@@ -258,7 +258,7 @@ class _Process:
         if block.uses_input:
             lines = self.console.input_lines()
             self.engine.global_scope.set(
-                "input", Enumerated("System.Collections.ArrayList+ArrayListEnumeratorSimple", lines)
+                "input", Enumerated("System.Collections.ArrayList+ArrayListEnumeratorSimple", lines, once=True)
             )
         if block.parameters:
             return self._with_parameters(block, frame, output)

@@ -121,7 +121,7 @@ def _object_text(value: Any, separator: str) -> str:
             raise Unsupported("a key-value pair as text")
         return value.type_name
     if isinstance(value, v.Enumerated):
-        return separator.join(element_text(item) for item in value.items)
+        return separator.join(element_text(item) for item in value)
     own = getattr(value, "ps_text", None)
     if own is not None:
         text = own()

@@ -344,15 +344,21 @@ class Collection:
 
 
 class Enumerated:
-    """A read-only sequence with a type name of its own (key collections, enumerators, member collections)."""
+    """A read-only sequence with a type name of its own (key collections, enumerators, member collections).
 
-    __slots__ = ("items", "type_name")
+    An enumerator is read `once`: what has been read is gone.
+    """
 
-    def __init__(self, type_name: str, items: Sequence[Any]) -> None:
-        self.type_name, self.items = type_name, list(items)
+    __slots__ = ("items", "once", "type_name")
+
+    def __init__(self, type_name: str, items: Sequence[Any], *, once: bool = False) -> None:
+        self.type_name, self.items, self.once = type_name, list(items), once
 
     def __iter__(self) -> Iterator[Any]:
-        return iter(self.items)
+        items = self.items
+        if self.once:
+            self.items = []
+        return iter(items)
 
     def __len__(self) -> int:
         return len(self.items)

@@ -25,6 +25,7 @@ ROOT = Path(__file__).parents[3]
 CASES = ROOT / "tests" / "cases" / "powershell"
 SCRIPTS = sorted([*(ROOT / "s2slib").rglob("*.ps1"), *CASES.glob("*.ps1")])
 RECORDED = {case.id: case for case in read_cases(CASES / "corpus.jsonl")}
+HABITS = {case.id: case for case in read_cases(CASES / "habits.jsonl")}
 
 COMMANDS_FROM_NUMBERS = "reads arithmetic or a range of two numbers without blanks as the name of a command"
 BODY_BESIDE_PARAM = "takes no statement on the line of its param(...)"
@@ -194,6 +195,27 @@ def test_the_grammar_reads_a_recorded_script_as_we_do(case: Case) -> None:
 @pytest.mark.parametrize("path", SCRIPTS, ids=[p.name for p in SCRIPTS])
 def test_the_grammar_reads_a_script_file_as_we_do(path: Path) -> None:
     assert disagreement(path.read_text(encoding="utf-8")) == ""
+
+
+NUMBERS = re.compile(r"[-\d.]+(KB|MB)?(\.\.|[*/%])[\d.]+(KB|MB)?", re.IGNORECASE)
+A_NAME_IN_QUOTES = re.compile(r"\.['\"]")  # a text to the grammar, a member's name to the parser
+
+
+@pytest.mark.parametrize("case", HABITS.values(), ids=HABITS)
+def test_the_grammar_reads_a_habit_as_we_do_if_it_reads_it(case: Case) -> None:
+    theirs = facts_of_the_grammar(case.script)
+    if theirs is None:
+        return  # its common errors are named above
+    try:
+        ours = facts_of_ours(case.script)
+    except PsParseError:
+        assert case.rc == 1
+        return
+    names = {at.start() + 1 for at in A_NAME_IN_QUOTES.finditer(case.script)}
+    misread = {
+        f for f in theirs if (f[1] == "command" and NUMBERS.fullmatch(f[2])) or (f[1] == "text" and f[0] in names)
+    }
+    assert theirs - misread == ours
 
 
 def test_the_recorded_engine_decides_for_us_where_the_two_differ() -> None:
