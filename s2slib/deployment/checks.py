@@ -114,7 +114,7 @@ def _all_known(path: Place, names: list[str], known: list[str], what: str) -> It
 def _access(deployment: Deployment) -> Iterator[Found]:
     """The table above, per server; a mistake in a product's settings is reported once."""
     reported: set[tuple[Place, str]] = set()
-    for server in deployment.active_servers():
+    for server in deployment.reached_servers():
         for path, problem in _access_to(deployment, server.fqdn, server.product):
             if (path, problem.problem) not in reported:
                 reported.add((path, problem.problem))

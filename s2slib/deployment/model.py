@@ -112,6 +112,10 @@ class Deployment(Section):
         """The declared servers (of one product) that are not excluded."""
         return tuple(server for server in self.servers(product) if not server.is_excluded)
 
+    def reached_servers(self) -> tuple[Server, ...]:
+        """The servers that this operator logs on to: not excluded, and on the side that `policy.scope` names."""
+        return tuple(server for server in self.active_servers() if self.policy.scope in ("both", server.product))
+
     def server(self, name: str) -> Server:
         """The declared server of that name, case aside; LookupError with the nearest name if there is none."""
         known = {server.fqdn: server for server in self.servers()}

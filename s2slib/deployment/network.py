@@ -60,6 +60,11 @@ class Network(Section):
         default=None,
         description="Forward proxy for WinRM and metadata, without credentials; lab: the lab's own. null: direct.",
     )
+    other_side: Text | None = Field(
+        default=None,
+        description="Where policy.scope is one side: facts.json of a run that the other side's administrators made, "
+        "relative to the params file. null: what rests on the other side is unknown, and blocks.",
+    )
     ca_file: Text | None = Field(
         default=None,
         description="PEM file with the CAs to trust, relative to the params file; lab: the lab's own CA. "

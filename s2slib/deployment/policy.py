@@ -39,6 +39,16 @@ class Policy(Section):
         default="required", description="Whether a plan needs approval before it is applied. not_required is recorded."
     )
     two_persons: bool = Field(default=False, description="Whether the approver must not be the operator.")
+    apply: Literal["remote", "by_hand"] = Field(
+        default="remote",
+        description="remote: this product sends the commands. by_hand: it shows each line, a person types it into the "
+        "management shell, and the product journals it and reads back; nothing that writes is sent.",
+    )
+    scope: Literal["both", "lync", "exchange"] = Field(
+        default="both",
+        description="Which side this operator may log on to. The other side's facts come from network.other_side, and "
+        "nothing there is changed.",
+    )
     ucs: Literal["block", "staged", "migrate_now"] = Field(
         default="block",
         description="Where a user services policy allows the unified contact store, contacts migrate once the trust "

@@ -43,7 +43,7 @@ def network_path(deployment: Deployment, lab: Callable[[], LabState] = running_l
 
 
 def resolved_credentials(deployment: Deployment, resolver: Resolver) -> dict[str, Credential]:
-    """The credential for each server that is not excluded, by FQDN. A product's credential is asked for once.
+    """The credential for each server that is reached, by FQDN. A product's credential is asked for once.
 
     Raises CredentialError for the first that cannot be resolved. Call it from the main thread: it may ask.
     """
@@ -53,7 +53,7 @@ def resolved_credentials(deployment: Deployment, resolver: Resolver) -> dict[str
             user=deployment.account(server.fqdn).user,
             account_hint=_hint(deployment, server),
         )
-        for server in deployment.active_servers()
+        for server in deployment.reached_servers()
     }
 
 

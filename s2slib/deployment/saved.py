@@ -16,11 +16,13 @@ FILE = "deployment.json"
 
 
 def portable(deployment: Deployment) -> dict[str, Any]:
-    """The declaration as parameters that mean the same from any folder: a relative CA file becomes an absolute one."""
+    """The declaration as parameters that mean the same from any folder: relative files become absolute ones."""
     parameters: dict[str, Any] = deployment.parameters()
     ca_file = deployment.network.ca_file
     if ca_file and ca_file != LAB:
         parameters["network"]["ca_file"] = str((deployment.folder / ca_file).resolve())
+    if deployment.network.other_side:
+        parameters["network"]["other_side"] = str((deployment.folder / deployment.network.other_side).resolve())
     return parameters
 
 

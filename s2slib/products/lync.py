@@ -12,7 +12,7 @@ from typing import Any
 
 from s2slib.facts import Fact, Known
 from s2slib.products.read import Read, field, flag, instant, rows, single, text, texts
-from s2slib.remoting.command import Cmdlet, Value
+from s2slib.remoting.command import Cmdlet, Later, Value
 from s2slib.remoting.reply import Reply
 
 LYNC_APPLICATION_ID = "00000004-0000-0ff1-ce00-000000000000"
@@ -231,7 +231,7 @@ def set_user_services_policy(identity: str, *, ucs_allowed: bool) -> Cmdlet:
     return Cmdlet("Set-CsUserServicesPolicy", parameters, effect="write", runspace="lync")
 
 
-def export_configuration(path: str, *, local_store: bool = False) -> Cmdlet:
+def export_configuration(path: str | Later, *, local_store: bool = False) -> Cmdlet:
     """`Export-CsConfiguration -FileName <path.zip> [-LocalStore]`: the whole configuration as an archive on that front end.
 
     Not a configuration write: it makes one file, which must not be there yet, in a folder that is. Restrict it at once

@@ -17,7 +17,7 @@ from typing import Any
 from s2slib.facts import Fact, Facts, Known
 from s2slib.products.lync import on
 from s2slib.products.read import Read, field, flag, instant, raw_bytes, rows, text
-from s2slib.remoting.command import Cmdlet, Program, Value
+from s2slib.remoting.command import Cmdlet, Later, Program, Value
 from s2slib.remoting.reply import Reply
 from s2slib.trust.certificate import PrivateKey
 from s2slib.trust.metadata import MetadataError
@@ -250,7 +250,7 @@ def make_folder(path: str) -> Cmdlet:
     return Cmdlet("New-Item", parameters, effect="write", runspace="local", properties=("FullName",))
 
 
-def restrict_file(path: str) -> Program:
+def restrict_file(path: str | Later) -> Program:
     """`icacls.exe <path> /inheritance:r /grant:r *S-1-5-32-544:F *S-1-5-18:F`: only Administrators and SYSTEM open it.
 
     Its texts are localised and its exit codes have no source: only the read-back (`get_file_access`) counts. Rights: local

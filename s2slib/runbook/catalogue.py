@@ -19,12 +19,18 @@ REPLICA_CERTIFICATE = "oauth_certificate"
 OWN_METADATA = "lync_metadata"  # of one front end, as an Exchange server gets it
 PEER_METADATA = "peer_metadata"  # the other product's document, as this server gets it
 DC_PARTNERS = "dc_partner_applications"
+EXPORT_HASH = "configuration_export"  # of the front end that keeps the export of this run
+EXPORT_ACCESS = "configuration_export_access"
 
 
-def catalogue(d: Scope, facts: Facts, now: Now) -> list[Read]:
-    """Every read that can be formed now. Some need earlier answers (a domain controller); call again with those."""
+def catalogue(d: Scope, facts: Facts, now: Now, export_file: str = "") -> list[Read]:
+    """Every read that can be formed now. Some need earlier answers (a domain controller); call again with those.
+
+    `export_file`: where this run keeps, or would keep, the exported configuration.
+    """
     return [
         *_front_end_reads(d, now),
+        *(_export_reads(d, export_file) if export_file else ()),
         *_lync_reads(d),
         *_exchange_server_reads(d, facts, now),
         *_exchange_reads(d, facts),
@@ -43,6 +49,15 @@ def _lync_reads(d: Scope) -> list[Read]:
         lync.get_sip_domains(front_end),
         lync.get_user_services_policies(front_end),
         windows.get_machine_certificates(front_end),
+        windows.get_private_keys(front_end),
+    ]
+
+
+def _export_reads(d: Scope, file: str) -> list[Read]:
+    server = d.lync_session_server
+    return [
+        windows.get_file_hash(server, file, on(server, EXPORT_HASH)),
+        windows.get_file_access(server, file, on(server, EXPORT_ACCESS)),
     ]
 
 
@@ -69,6 +84,8 @@ def _exchange_server_reads(d: Scope, facts: Facts, now: Now) -> list[Read]:
             windows.get_groups(server.fqdn),
             windows.get_services(server.fqdn),
             windows.get_workers(server.fqdn),
+            windows.get_machine_certificates(server.fqdn),
+            windows.get_private_keys(server.fqdn),
             windows.get_metadata(server.fqdn, d.lync_metadata_url, on(server.fqdn, PEER_METADATA)),
         ]
         if server.is_client_access:
@@ -80,9 +97,8 @@ def _exchange_server_reads(d: Scope, facts: Facts, now: Now) -> list[Read]:
             reads.append(
                 windows.get_page_status(server.fqdn, f"https://{server.fqdn}:444/EWS/Exchange.asmx", "health_back_end")
             )
-    first = d.exchange_session_server
     reads += [
-        windows.get_metadata(first, f"https://{front_end}/metadata/json/1", on(front_end, OWN_METADATA))
+        windows.get_metadata(d.metadata_reader, f"https://{front_end}/metadata/json/1", on(front_end, OWN_METADATA))
         for front_end in d.front_ends
     ]
     return reads

@@ -16,17 +16,17 @@ from pathlib import Path
 from s2slib.facts import Facts, Json
 from s2slib.records.files import write_json
 from s2slib.records.journal import Journal, verify
-from s2slib.remoting.command import Program
 from s2slib.runbook import acceptance, approval
 from s2slib.runbook.acceptance import Operator
 from s2slib.runbook.approval import Approval, ApprovalError
 from s2slib.runbook.change import Change
+from s2slib.runbook.execute import restarts
 from s2slib.runbook.finding import Finding
 from s2slib.runbook.history import History
 from s2slib.runbook.lock import Holder, Refused
 from s2slib.runbook.phases import whole_plan
 from s2slib.runbook.plan import Plan, PlanError, back_out_of
-from s2slib.runbook.scope import Scope
+from s2slib.runbook.scope import EXPORT_FILE, Scope, export_path
 
 PLAN = "plan.json"
 STOP = "stop.json"
@@ -129,7 +129,7 @@ class ChangeControl:
 
     def known(self) -> dict[str, Json]:
         """Values that depend on the run and stand in commands as `Later`."""
-        return {}
+        return {EXPORT_FILE: export_path(self._folder.name)}
 
     def back_out(self) -> tuple[Change, ...]:
         """The changes that undo what this run did, newest first, those already done left out; Refused when they may not run."""
@@ -193,7 +193,7 @@ class ChangeControl:
     def longest_s(self, change: Change) -> int:
         """Seconds that a change may take by its deadlines, waiting included."""
         timeouts = self._scope.deployment.network.timeouts_s
-        steps = sum(timeouts.iis_restart if isinstance(s.command, Program) else timeouts.command for s in change.steps)
+        steps = sum(timeouts.iis_restart if restarts(s) else timeouts.command for s in change.steps)
         return steps + self.waits_s(change)
 
     def waits_s(self, change: Change) -> int:

@@ -246,7 +246,7 @@ class Executor:
     def _run(self, change: Change, steps: tuple[Step, ...]) -> tuple[str, bool]:
         """Run the steps; ('', False) when all went well, else what went wrong and whether the outcome is uncertain."""
         for number, step in enumerate(steps):
-            if isinstance(step.command, Program):  # a restart ends every Exchange session through that server (O14)
+            if restarts(step):  # it ends every Exchange session through that server (O14)
                 self._estates.drop(self._scope.all_servers)
             named = {"change": change.id, "server": step.server, "line": step.render()}
             try:
@@ -267,7 +267,7 @@ class Executor:
 
     def _timeout(self, step: Step) -> float:
         timeouts = self._scope.deployment.network.timeouts_s
-        longest = timeouts.iis_restart + STEP_EXTRA_S if isinstance(step.command, Program) else timeouts.command
+        longest = timeouts.iis_restart + STEP_EXTRA_S if restarts(step) else timeouts.command
         return float(longest)
 
     def _await_in_flight(self, change: Change, facts: Facts, since: datetime) -> Facts:
@@ -311,7 +311,7 @@ class Executor:
 
     def _wait(self, change: Change, seconds: int) -> int:
         """Wait on a server of the run, so that the estate's own clock measures it; on this machine if that fails."""
-        server = change.target if change.target in self._scope.all_servers else self._scope.lync_session_server
+        server = change.target if change.target in self._scope.reached else self._scope.reached[0]
         try:
             self._estates.run(server, windows.wait(seconds), timeout_s=seconds + STEP_EXTRA_S)
         except RemotingError:
@@ -348,6 +348,11 @@ class Executor:
         loaded = [server for server, state in states.items() if state is True]
         stale = [server for server, state in states.items() if state is not True]
         return f"With the new trust: {', '.join(loaded) or 'none'}; without: {', '.join(stale) or 'none'}."
+
+
+def restarts(step: Step) -> bool:
+    """Whether a step cycles IIS: its deadline is another, and it ends every Exchange session through that server."""
+    return isinstance(step.command, Program) and step.command.path == windows.IISRESET
 
 
 def _against(rows: tuple[tuple[str, str, str], ...]) -> str:

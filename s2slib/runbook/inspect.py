@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
-from s2slib.facts import Fact, Facts
+from s2slib.facts import Fact, Facts, Unknown
 from s2slib.products import exchange
 from s2slib.products.read import Read
 from s2slib.remoting.errors import RemotingError
@@ -34,10 +34,20 @@ def operator_now() -> datetime:
 class Inspector:
     """Reads the facts of a deployment, all of them or those that given keys need."""
 
-    def __init__(self, scope: Scope, estates: Estates, *, now: Callable[[], datetime] = operator_now) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        estates: Estates,
+        *,
+        now: Callable[[], datetime] = operator_now,
+        export_file: str = "",
+        other_side: Facts | None = None,
+    ) -> None:
         self._scope = scope
         self._estates = estates
         self._now = now
+        self._export_file = export_file
+        self._other_side = other_side or Facts()
 
     def inspect(self, keys: Collection[str] | None = None, *, known: Facts | None = None) -> Facts:
         """A fresh snapshot. With `keys`: `known`, in which what those keys rest on was read again.
@@ -52,7 +62,7 @@ class Inspector:
         for _ in range(ROUNDS):
             reads = [
                 read
-                for read in catalogue(self._scope, facts, self._now)
+                for read in catalogue(self._scope, facts, self._now, self._export_file)
                 if (read.server, read.provides) not in asked
                 and (wanted is None or not wanted.isdisjoint(read.provides))
             ]
@@ -64,11 +74,14 @@ class Inspector:
 
     def _ask(self, reads: list[Read]) -> dict[str, Fact]:
         by_server: dict[str, list[Read]] = {}
+        facts: dict[str, Fact] = {}
         for read in reads:
-            by_server.setdefault(read.server, []).append(read)
+            if read.server in self._scope.reached:
+                by_server.setdefault(read.server, []).append(read)
+            else:
+                facts.update(self._handed_over(read))
         commands = {server: [read.command for read in items] for server, items in by_server.items()}
         answers = self._estates.batches(commands)
-        facts: dict[str, Fact] = {}
         for server, items in by_server.items():
             answer = answers[server]
             for index, read in enumerate(items):
@@ -77,6 +90,15 @@ class Inspector:
                 else:
                     facts.update(read.facts(answer[index]))
         return facts
+
+    def _handed_over(self, read: Read) -> dict[str, Fact]:
+        """What the other side's administrators handed over of a server that this run does not log on to."""
+        missing = Unknown(
+            f"{read.server} is not in this run's scope (policy.scope: {self._scope.policy.scope}) and network.other_side "
+            "does not hold it. Next: ask its administrators for facts.json of a run of theirs"
+        )
+        given = dict(self._other_side)  # Facts itself answers every key
+        return {key: given.get(key, missing) for key in read.provides}
 
 
 def sources(keys: Collection[str]) -> set[str]:

@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any
 
 from s2slib.credentials.resolver import Resolver
-from s2slib.deployment import Deployment
+from s2slib.deployment import Deployment, DeploymentError, Problem
 from s2slib.deployment.reach import NetworkPath, network_path, resolved_credentials
 from s2slib.deployment.saved import FILE as DECLARATION
 from s2slib.deployment.saved import save as save_declaration
@@ -49,7 +49,7 @@ from s2slib.runbook.links import opener
 from s2slib.runbook.lock import Holder, Refused, account, writer_lock
 from s2slib.runbook.phases import phase as phase_named
 from s2slib.runbook.plan import Plan
-from s2slib.runbook.scope import Scope
+from s2slib.runbook.scope import Scope, export_path
 from s2slib.runbook.verify import Verification
 
 CEILING: dict[Mode, Effect] = {"check": "read", "verify": "probe", "apply": "write"}
@@ -109,10 +109,15 @@ class Run:
         self.mode = mode
         self.redactor = redactor
         self.path = path
+        by_hand = mode == "apply" and self.scope.policy.apply == "by_hand"
         self.estates = Estates(
-            open_channel, ceiling=CEILING[mode], command_s=float(deployment.network.timeouts_s.command)
+            open_channel,
+            ceiling="probe" if by_hand else CEILING[mode],
+            command_s=float(deployment.network.timeouts_s.command),
         )
-        self.inspector = Inspector(self.scope, self.estates)
+        self.inspector = Inspector(
+            self.scope, self.estates, export_file=export_path(folder.name), other_side=_other_side(deployment)
+        )
         self.journal = Journal(folder / "journal.jsonl", redact=redactor.json)
         self.person = Person(account(), platform.node())
         self.control = ChangeControl(self.scope, folder, self.journal, self.person)
@@ -188,7 +193,7 @@ class Run:
     def inspect(self) -> Facts:
         """Read every fact of the deployment: one batch per server, servers in parallel."""
         self._entered = time.monotonic()
-        self.say(f"reading {len(self.scope.all_servers)} servers ...")
+        self.say(f"reading {len(self.scope.reached)} servers ...")
         self.facts = self.inspector.inspect()
         unknown = len(self.facts.unknowns(self.facts))
         write_json(self.folder / "facts.json", self.redactor.json(self.facts.to_json()))
@@ -366,6 +371,7 @@ class Run:
             hold=self._may_go_on,
             gate=self.control.gate(deadline, time.monotonic),
             known=self.control.known(),
+            by_hand=self.scope.policy.apply == "by_hand",
             deadline=deadline,
             progress=self.say,
         )
@@ -422,7 +428,7 @@ class Run:
                 started=started,
                 ended=_utc(),
                 seconds=result.seconds,
-                servers_read=len(self.scope.all_servers),
+                servers_read=len(self.scope.reached),
                 facts_read=sum(isinstance(fact, Known) for fact in facts.values()),
                 findings=[_finding(finding) for finding in result.findings],
                 changes=self._changes_of(result.name),
@@ -452,6 +458,21 @@ class Run:
 
 def _finding(finding: Finding) -> FindingRecord:
     return FindingRecord(**finding.to_json())
+
+
+def _other_side(deployment: Deployment) -> Facts | None:
+    """What the other side's administrators handed over; DeploymentError when the file cannot be used."""
+    named = deployment.network.other_side
+    if named is None:
+        return None
+    try:
+        data = json.loads((deployment.folder / named).read_text(encoding="utf-8"))
+        return Facts.from_json(data)
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        problem = Problem(
+            "network.other_side", f"cannot be used ({type(error).__name__})", named, "facts.json of a run"
+        )
+        raise DeploymentError([problem], f"the deployment {deployment.deployment}") from None
 
 
 def _utc() -> str:

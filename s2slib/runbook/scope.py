@@ -10,6 +10,14 @@ from s2slib.deployment.exchange import Exchange
 from s2slib.deployment.lync import Lync
 from s2slib.deployment.policy import Policy, Setting
 
+EXPORT_FOLDER = r"C:\ProgramData\s2s"
+EXPORT_FILE = "export.file"  # the name under which a run gives the path of its export
+
+
+def export_path(run: str) -> str:
+    """Where a run keeps the exported configuration, on the front end."""
+    return rf"{EXPORT_FOLDER}\{run}.zip"
+
 
 @dataclass(frozen=True)
 class ExchangeHost:
@@ -86,6 +94,17 @@ class Scope:
     def all_servers(self) -> tuple[str, ...]:
         """FQDNs of every server in scope, Lync first."""
         return (*self.front_ends, *(server.fqdn for server in self.exchange_servers))
+
+    @cached_property
+    def reached(self) -> tuple[str, ...]:
+        """FQDNs of the servers that this run logs on to: those of the side that `policy.scope` names."""
+        names = {server.fqdn.lower() for server in self.deployment.reached_servers()}
+        return tuple(server for server in self.all_servers if server in names)
+
+    @property
+    def metadata_reader(self) -> str:
+        """The server that fetches every front end's own document: an Exchange server where one is reached."""
+        return self.exchange_session_server if self.exchange_session_server in self.reached else self.reached[0]
 
     @property
     def lync_session_server(self) -> str:

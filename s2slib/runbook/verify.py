@@ -76,7 +76,21 @@ def verify(scope: Scope, facts: Facts, estates: Estates | None, path: NetworkPat
             )
         )
         return Verification(tuple(findings), 0, 0)
-    for front_end in scope.front_ends:
+    reached = [front_end for front_end in scope.front_ends if front_end in scope.reached]
+    if not reached:
+        findings.append(
+            Finding(
+                "verification.storage.out_of_scope",
+                "unknown",
+                NAME,
+                "Test-CsExStorageConnectivity runs on the front ends, which this run does not log on to",
+                seen=f"policy.scope: {scope.policy.scope}",
+                expected="Test Passed on each front end",
+                remedy="Lync's administrators run `s2s verify` with their scope",
+            )
+        )
+        return Verification(tuple(findings), 0, 0)
+    for front_end in reached:
         for sip_uri in scope.deployment.sip_uris_for(front_end):
             tests += 1
             finding = storage_test(estates, front_end, sip_uri, note)

@@ -17,6 +17,7 @@ from s2slib.runbook.phases import (
     restart_iis,
 )
 from s2slib.runbook.phases.common import ucs_policies
+from s2slib.runbook.phases.export import with_export
 from s2slib.runbook.plan import Plan
 from s2slib.runbook.scope import Scope
 
@@ -78,14 +79,25 @@ def whole_plan(d: Scope, facts: Facts) -> Plan:
     """One ordered plan over all phases by projection: each is planned on the state that the earlier ones will leave."""
     changes: list[Change] = []
     reasons: list[tuple[str, str]] = []
+    read = facts
     for step in PHASES:
         planned, reason = step.plan(d, facts)
+        others = [change for change in planned if not _in_reach(d, change)]
+        planned = [change for change in planned if _in_reach(d, change)]
         for change in planned:
             facts = change.project(facts)
         changes += planned
-        if not planned:
+        if others:
+            reason = f"the other side's administrators make it: {'; '.join(change.title for change in others)}"
+        if not planned or others:
             reasons.append((step.name, reason))
+    changes = with_export(d, read, changes)
     return Plan(d.name, tuple(changes), tuple(reasons), d.deployment.fingerprint(), _cannot_undo(d, facts, changes))
+
+
+def _in_reach(d: Scope, change: Change) -> bool:
+    """Whether this run may log on to every server that a change, or its waiting, goes to (`policy.scope`)."""
+    return {step.server for step in change.steps} | {change.target} <= set(d.reached)
 
 
 def _cannot_undo(d: Scope, facts: Facts, changes: list[Change]) -> tuple[str, ...]:

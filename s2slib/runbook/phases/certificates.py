@@ -6,10 +6,11 @@ Exchange's certificate is judged, never renewed here: Microsoft's MonitorExchang
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from s2slib.facts import Absent, Fact, Facts, Known
-from s2slib.products import exchange, lync
+from s2slib.products import exchange, lync, windows
 from s2slib.products.lync import on
 from s2slib.runbook.catalogue import OWN_METADATA, PEER_METADATA, REPLICA_CERTIFICATE
 from s2slib.runbook.change import Change, Settle, Step
@@ -18,6 +19,7 @@ from s2slib.runbook.finding import Finding
 from s2slib.runbook.phases.common import judged, server_time, unknown_findings, waiting
 from s2slib.runbook.scope import Scope
 from s2slib.trust import certificate
+from s2slib.trust.judgement import Judgement
 
 NAME = "certificates"
 REUSE_DEFAULT = "reuse_default"
@@ -29,9 +31,14 @@ def keys(d: Scope) -> list[str]:
     return [
         lync.OAUTH_CERTIFICATE,
         on(d.lync_session_server, "machine_certificates"),
+        on(d.lync_session_server, "private_keys"),
         *([lync.DEFAULT_CERTIFICATE] if d.oauth_certificate_thumbprint == REUSE_DEFAULT else []),
         exchange.AUTH_CONFIG,
-        *(on(server.fqdn, "exchange_certificates") for server in d.exchange_servers),
+        *(
+            on(server.fqdn, name)
+            for server in d.exchange_servers
+            for name in ("exchange_certificates", "machine_certificates", "private_keys")
+        ),
         *(on(front_end, REPLICA_CERTIFICATE) for front_end in d.front_ends),
     ]
 
@@ -110,18 +117,20 @@ def _judged_lync(d: Scope, facts: Facts, thumbprint: str) -> list[Finding]:
         return [
             Finding("certificates.lync", "warning", NAME, title, seen, thumbprint, "look at it on the other front ends")
         ]
-    findings = judged(
-        NAME,
-        "certificates.lync",
-        title,
-        certificate.judge(certificate.from_base64(row["der"]), at, product="lync", sip_domains=_sip_domains(facts)),
+    rows = certificate.judge(
+        certificate.from_base64(row["der"]),
+        at,
+        product="lync",
+        sip_domains=_sip_domains(facts),
+        private_key=windows.private_key(facts, d.lync_session_server, thumbprint),
     )
-    if not row["has_private_key"]:
-        remedy = "import it with its private key; without it nothing can be signed"
-        findings.append(
-            Finding("certificates.lync.private_key", "blocker", NAME, title, "no private key", "a private key", remedy)
-        )
-    return findings
+    return judged(NAME, "certificates.lync", title, map(_as_far_as_said, rows))
+
+
+def _as_far_as_said(row: Judgement) -> Judgement:
+    """What certutil says of a key it says in the server's language: not to understand it is no reason to block."""
+    said_in_words = row.id in ("certificate.exportable", "certificate.provider")
+    return replace(row, level="warning") if said_in_words and row.level == "unknown" else row
 
 
 def _sip_domains(facts: Facts) -> list[str] | None:
@@ -204,16 +213,17 @@ def _exchange(d: Scope, facts: Facts) -> list[Finding]:
                 )
             )
         elif not findings:
-            findings += _judged_exchange(d, facts, current["der"])
+            findings += _judged_exchange(d, facts, server.fqdn, current)
     return findings
 
 
-def _judged_exchange(d: Scope, facts: Facts, der: str) -> list[Finding]:
+def _judged_exchange(d: Scope, facts: Facts, server: str, current: Mapping[str, Any]) -> list[Finding]:
     at = server_time(d, facts)
     if at is None:
         return []
-    rows = certificate.judge(certificate.from_base64(der), at, product="exchange")
-    return judged(NAME, "certificates.exchange", "Exchange's auth certificate", rows)
+    key = windows.private_key(facts, server, current["thumbprint"])
+    rows = certificate.judge(certificate.from_base64(current["der"]), at, product="exchange", private_key=key)
+    return judged(NAME, "certificates.exchange", "Exchange's auth certificate", map(_as_far_as_said, rows))
 
 
 def candidate_thumbprint(d: Scope, facts: Facts) -> str:

@@ -146,7 +146,7 @@ def exchange_realm(facts: Facts) -> str:
 
 def server_time(d: Scope, facts: Facts) -> datetime | None:
     """The estate's time as a server gave it; certificates are judged by it, never by this machine's clock."""
-    for server in d.all_servers:
+    for server in d.reached:
         clock = facts.value(on(server, "clock"))
         if clock:
             return parse_instant(clock["utc"])

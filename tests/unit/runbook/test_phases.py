@@ -73,6 +73,8 @@ def test_a_complete_trust_has_nothing_against_it_and_nothing_to_do() -> None:
 def test_the_whole_plan_of_an_untouched_estate_covers_every_phase_in_order() -> None:
     plan = whole_plan(scope(), untouched())
     assert ids(plan.changes) == [
+        "lync.export_configuration",
+        "lync.restrict_configuration_export",
         "lync.assign_oauth_token_issuer",
         "lync.set_exchange_autodiscover_url",
         "exchange.create_lync_partner_application",
@@ -85,7 +87,7 @@ def test_the_whole_plan_of_an_untouched_estate_covers_every_phase_in_order() -> 
 
 def test_a_phase_in_the_middle_names_the_changes_it_waits_for() -> None:
     plan = whole_plan(scope(), untouched())
-    assert ids(plan.before("restart_iis")) == ids(plan.changes[:3])
+    assert ids(plan.before("restart_iis")) == ids(plan.changes[:5])
 
 
 def test_the_lines_of_the_plan_are_the_articles_lines_made_to_work() -> None:

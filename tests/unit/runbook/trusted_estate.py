@@ -49,6 +49,13 @@ def der(common_name: str, *, days_left: int = 700) -> bytes:
     return made.public_bytes(serialization.Encoding.DER)
 
 
+CSP_KEY = {
+    "provider": "Microsoft Enhanced RSA and AES Cryptographic Provider",
+    "exportable": True,
+    "present": True,
+}
+
+
 def thumbprint(data: bytes) -> str:
     """The Windows thumbprint."""
     return from_der(data).thumbprint
@@ -158,6 +165,7 @@ def facts(scope_: Scope | None = None) -> Facts:
         on(FE1, "machine_certificates"): [
             {"thumbprint": thumbprint(LYNC_KEY), "has_private_key": True, "der": base64.b64encode(LYNC_KEY).decode()}
         ],
+        on(FE1, "private_keys"): {thumbprint(LYNC_KEY): CSP_KEY},
         exchange.SERVERS: [
             {
                 "name": name.split(".")[0],
@@ -215,6 +223,14 @@ def facts(scope_: Scope | None = None) -> Facts:
             on(server, "exchange_certificates"): [
                 {"thumbprint": thumbprint(EXCHANGE_KEY), "der": base64.b64encode(EXCHANGE_KEY).decode()}
             ],
+            on(server, "machine_certificates"): [
+                {
+                    "thumbprint": thumbprint(EXCHANGE_KEY),
+                    "has_private_key": True,
+                    "der": base64.b64encode(EXCHANGE_KEY).decode(),
+                }
+            ],
+            on(server, "private_keys"): {thumbprint(EXCHANGE_KEY): CSP_KEY},
             on(server, "components"): {"ServerWideOffline": "Active"},
             on(server, "dc_partner_applications"): [lync_entry()],
             on(server, "health_ews"): 200,
