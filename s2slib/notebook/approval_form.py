@@ -6,6 +6,9 @@ from collections.abc import Mapping
 
 import ipywidgets as widgets
 
+from s2slib.notebook.forms import Form
+from s2slib.notebook.render import Table, View
+
 FIELDS = (
     ("approver", "name of the person who approves, recorded as claimed"),
     ("ticket", "change ticket"),
@@ -14,7 +17,7 @@ FIELDS = (
 )
 
 
-class ApprovalForm:
+class ApprovalForm(Form):
     """Who approves, for which ticket, in which window. Headless, the parameter `approval` fills it."""
 
     def __init__(self, given: Mapping[str, str] | None = None) -> None:
@@ -34,13 +37,10 @@ class ApprovalForm:
         }
         self.widget = widgets.VBox(list(self._controls.values()))
 
-    def _ipython_display_(self) -> None:
-        from IPython.display import display
-
-        display(self.widget)  # type: ignore[no-untyped-call]
-
-    def __repr__(self) -> str:
-        return f"ApprovalForm({', '.join(self._controls)})"
+    def view(self) -> View:
+        """Field and value."""
+        rows = tuple((name, str(control.value)) for name, control in self._controls.items())
+        return View("Form to approve the plan", "", (Table(("field", "value"), rows),))
 
     def set(self, name: str, value: str) -> None:
         """Set a control as a user would. KeyError names an unknown field."""

@@ -19,7 +19,24 @@ _LABEL_PX, _WIDTH_PX = 230, 720
 _MOST_ROWS = 12
 
 
-class DeploymentForm:
+class Form:
+    """Controls for a live kernel; for a reader of the file, who has none, what they showed."""
+
+    widget: widgets.Widget
+
+    def view(self) -> View:
+        """What the form says."""
+        raise NotImplementedError
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        live: dict[str, Any] = self.widget._repr_mimebundle_()
+        return {**live, "text/plain": repr(self), "text/html": self.view()._repr_html_()}
+
+    def __repr__(self) -> str:
+        return repr(self.view())
+
+
+class DeploymentForm(Form):
     """A form over a deployment, a page a section: texts, choices and, for lists and tables, YAML as in the params file."""
 
     def __init__(self, deployment: Deployment) -> None:
@@ -27,16 +44,8 @@ class DeploymentForm:
         self._controls: dict[tuple[str, str], widgets.Widget] = {}
         self.widget = widgets.Tab(children=[self._page(section) for section in SECTIONS], titles=SECTIONS)
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
-        """The controls for a live kernel; for a reader of the file, who has none, what they showed."""
-        live: dict[str, Any] = self.widget._repr_mimebundle_()
-        view = self._view()
-        return {**live, "text/plain": repr(view), "text/html": view._repr_html_()}
-
-    def __repr__(self) -> str:
-        return repr(self._view())
-
-    def _view(self) -> View:
+    def view(self) -> View:
+        """Field and value, a fold a section."""
         pages: dict[str, list[tuple[str, str]]] = {}
         for (section, name), control in self._controls.items():
             pages.setdefault(section, []).append((name or section, str(control.value)))

@@ -38,10 +38,10 @@ COLOURS = {
     "uncertain": _PURPLE,
 }
 _SHADE = "rgba(128,128,128,0.14)"
-_TABLE = "border-collapse:collapse;font-size:13px;margin:4px 0 8px 0"
+_TABLE = "border-collapse:collapse;font-size:13px;margin:4px 0 8px 0;overflow-wrap:anywhere"
 _CELL = (
     "text-align:left;vertical-align:top;padding:3px 12px 3px 0;"
-    "border-bottom:1px solid rgba(128,128,128,0.35);white-space:pre-wrap;overflow-wrap:anywhere"
+    "border-bottom:1px solid rgba(128,128,128,0.35);white-space:pre-wrap"
 )
 _NARROW = _CELL.replace("pre-wrap", "pre")
 _HEAD = _NARROW + ";font-weight:600"

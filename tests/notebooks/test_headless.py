@@ -71,6 +71,18 @@ def test_the_notebooks_run_under_nbval(lab_environment: dict[str, str]) -> None:
     run(lab_environment, "pytest", "--nbval-lax", "-p", "no:cacheprovider", "-q", *[str(path) for path in NOTEBOOKS])
 
 
+def test_the_recorded_outputs_are_what_the_lab_answers_now(lab_environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "notebooks" / "record.py"), "--check"],
+        env=lab_environment,
+        capture_output=True,
+        text=True,
+        timeout=280,
+        check=False,
+    )
+    assert done.returncode == 0, f"{done.stdout}{done.stderr}\nRecord them anew: .venv/bin/python notebooks/record.py"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [

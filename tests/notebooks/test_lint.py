@@ -27,7 +27,10 @@ NAMES = [
     "90_change_record",
     "95_back_out",
 ]
-LINK = re.compile(r"\]\(([^)#]+)\)")
+LINK = re.compile(r"\[([^]]+)\]\(([^)#]+)\)")
+MACHINE = re.compile(r"/(?:home|root|tmp|Users)/|\b127\.0\.0\.1\b|\blocalhost\b|widget-view|VBox\(|Traceback")
+RUN = re.compile(r"\b20\d{6}T\d{6}Z\b")
+RECORD = "record the outputs: .venv/bin/python notebooks/record.py"
 
 
 def read(path: Path) -> nbformat.NotebookNode:
@@ -69,7 +72,7 @@ class TestNotebook:
             assert isinstance(node, ast.Assign)
             ast.literal_eval(node.value)
             names += [target.id for target in node.targets if isinstance(target, ast.Name)]
-        assert set(names) == {*PARAMETERS, "mode", "run_folder", "confirmed_restarts"}
+        assert set(names) == {*PARAMETERS, "mode", "run_folder", "confirmed_restarts", "approval"}
 
     def test_its_steps_are_short_and_define_nothing(self, path: Path) -> None:
         for cell in code(path)[1:]:
@@ -87,12 +90,24 @@ class TestNotebook:
                 assert before.cell_type == "markdown"
                 assert before.source.startswith("## ")
 
-    def test_its_links_lead_to_files(self, path: Path) -> None:
+    def test_its_links_lead_to_files_and_call_notebooks_by_their_titles(self, path: Path) -> None:
         for cell in read(path).cells:
-            for target in LINK.findall(cell.source) if cell.cell_type == "markdown" else []:
+            for words, target in LINK.findall(cell.source) if cell.cell_type == "markdown" else []:
                 assert (FOLDER / target).is_file(), target
+                if target.endswith(".ipynb"):
+                    assert read(FOLDER / target).cells[0].source.splitlines()[0] == f"# {words}"
 
-    def test_it_holds_no_error_and_no_widget_state(self, path: Path) -> None:
-        node = read(path)
-        assert "widgets" not in node.metadata
-        assert not [output for cell in code(path) for output in cell.outputs if output.output_type == "error"]
+    def test_every_step_has_its_recorded_output_in_both_forms(self, path: Path) -> None:
+        steps = code(path)
+        assert [cell.execution_count for cell in steps] == list(range(1, len(steps) + 1)), RECORD
+        assert steps[0].outputs == []
+        for cell in steps[1:]:
+            assert len(cell.outputs) == 1, RECORD
+            assert set(cell.outputs[0].data) == {"text/html", "text/plain"}, RECORD
+
+    def test_it_holds_no_widget_state_and_nothing_of_the_machine_that_recorded_it(self, path: Path) -> None:
+        assert "widgets" not in read(path).metadata
+        text = path.read_text(encoding="utf-8")
+        assert str(FOLDER.parent) not in text
+        assert not MACHINE.findall(text)
+        assert {match.group() for match in RUN.finditer(text)} <= {"20260115T000000Z"}
