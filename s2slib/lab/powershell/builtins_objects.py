@@ -19,7 +19,15 @@ from s2slib.lab.powershell.tables import Table
 from s2slib.lab.powershell.text import to_text
 from s2slib.lab.powershell.types import SMA, type_names, type_of
 
-_COMPARE = v.words("EQ NE GT GE LT LE Like NotLike Match NotMatch Contains NotContains In NotIn CEQ CNE Is IsNot")
+_COMPARE = [
+    *(
+        p + o
+        for o in v.words("EQ NE GT GE LT LE Like NotLike Match NotMatch Contains NotContains In NotIn")
+        for p in ("", "C")
+    ),
+    "Is",
+    "IsNot",
+]
 
 
 def plain_block(block: Any, what: str) -> ScriptBlock:
@@ -134,13 +142,13 @@ class WhereObject(BlockCmdlet):
         name = self.p["Property"]
         left = property_of(self, item, name) if item is not None else None
         right = self.p.get("Value")
-        if not self.op:
-            if "Value" in self.p:
-                raise Unsupported("Where-Object with a value and no operator")
-            return truth(left)
-        if self.op in ("match", "notmatch"):
-            found = ops.as_regex(right, True).search(to_text(left)) is not None
-            return found == (self.op == "match")
+        if not self.op or self.op == "eq":
+            return truth(ops.compare("eq", left, right) if "Value" in self.p else left)
+        if "Value" not in self.p:
+            raise Unsupported(f"Where-Object -{self.op} without a value")
+        if self.op in ("match", "notmatch", "cmatch", "cnotmatch"):
+            found = ops.as_regex(right, self.op[0] != "c").search(to_text(left)) is not None
+            return found != ("not" in self.op)
         if self.op in ("is", "isnot"):
             return truth(ops.type_test(self.op, left, right))
         return truth(ops.compare(self.op, left, right))
@@ -439,7 +447,7 @@ class GroupObject(BlockCmdlet):
 def declarations() -> list[Builtin]:
     """Cmdlets of this file."""
     pipe = "InputObject psobject p e"
-    compare = [f"{o} switch m set:{o}Set" for o in _COMPARE]
+    compare = [f"{o} switch {'' if o == 'EQ' else 'm '}set:{o}Set" for o in _COMPARE]
     names = "|".join(f"{o}Set" for o in _COMPARE)
     return [
         declare(
@@ -450,7 +458,7 @@ def declarations() -> list[Builtin]:
         ),
         declare(
             "Where-Object", CORE, WhereObject, pipe, "FilterScript scriptblock 0 m set:ScriptBlockSet",
-            f"Property string 0 m set:{names}", f"Value object 1 set:{names}", *compare, default="ScriptBlockSet",
+            f"Property string 0 m set:{names}", f"Value object 1 set:{names}", *compare, default="EQSet",
         ),
         declare(
             "Select-Object", UTILITY, SelectObject, pipe, "Property object[] 0", "ExcludeProperty string[]",

@@ -342,6 +342,8 @@ class Expressions:
         """Carry out an assignment; its value is what was assigned."""
         value = self.assign_value(n.value, f)
         if n.op != "=":
+            if isinstance(n.target, ast.Index) and isinstance(n.target.index, (ast.Step, ast.Paren, ast.SubExpression)):
+                raise Unsupported(f"{n.op} on an element whose index is a calculation in parentheses")
             old = self.ev(n.target, f)
             if value is v.NOTHING:
                 raise Unsupported(f"{n.op} with a pipeline that put nothing out")

@@ -456,6 +456,7 @@ class Parser(ParameterParser):
         if op is None and self.s[self.i] in DASHES and self.s[self.i + 1] == "=":
             op = "-="
         if op is not None:
+            left = self.without_parentheses(left)
             if not self.assignable(left):
                 raise self.fail(
                     "The assignment expression is not valid. The input to an assignment operator must be an object that is "

@@ -12,6 +12,7 @@ from s2slib.lab.powershell.syntax import (
     Binary,
     BlockExpression,
     Cast,
+    CommandExpression,
     Const,
     HashLiteral,
     Index,
@@ -19,6 +20,7 @@ from s2slib.lab.powershell.syntax import (
     Member,
     Node,
     Paren,
+    Pipeline,
     ScriptBlockAst,
     Step,
     SubExpression,
@@ -102,8 +104,20 @@ class ExpressionParser(Scanner):
         if isinstance(node, Cast):
             return ExpressionParser.assignable(node.operand)
         if isinstance(node, ArrayLiteral):
+            if any(isinstance(i, Paren) for i in node.items):
+                raise Unsupported("parentheses inside a list that is assigned to")
             return all(ExpressionParser.assignable(i) for i in node.items)
         return isinstance(node, (Variable, Member, Index))
+
+    @staticmethod
+    def without_parentheses(node: Node) -> Node:
+        """`($a)` as the left side of an assignment is `$a`."""
+        while isinstance(node, Paren) and isinstance(node.inner, Pipeline) and len(node.inner.elements) == 1:
+            only = node.inner.elements[0]
+            if not isinstance(only, CommandExpression) or only.redirections:
+                break
+            node = only.expression
+        return node
 
     # -- operators, loosest first: logical 1, bitwise 2, comparison 3, additive 4, multiplicative 5, format 6, range 7
 

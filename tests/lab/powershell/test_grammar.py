@@ -197,8 +197,24 @@ def test_the_grammar_reads_a_script_file_as_we_do(path: Path) -> None:
     assert disagreement(path.read_text(encoding="utf-8")) == ""
 
 
-NUMBERS = re.compile(r"[-\d.]+(KB|MB)?(\.\.|[*/%])[\d.]+(KB|MB)?", re.IGNORECASE)
-A_NAME_IN_QUOTES = re.compile(r"\.['\"]")  # a text to the grammar, a member's name to the parser
+NUMBERS = re.compile(r"[-\d.]+(KB|MB)?((\.\.|[*/%])[\d.]+(KB|MB)?)+", re.IGNORECASE)
+A_NAME_IN_QUOTES = re.compile(r"(?<!\.)\.['\"]")  # a text to the grammar, a member's name to the parser
+HABITS_SEEN_OTHERWISE = {
+    "sees texts inside a word, and one word where a quoted one ends": (
+        """Write-Output a"b"c""",
+        """Write-Output a'b'c""",
+        """Write-Output 'a'b""",
+        """Write-Output "$(1)a"b""",
+    ),
+    PARENTHESIS_AFTER_A_WORD: ("Write-Output a(1)",),
+    "takes an operator for an argument, and two dashes for a parameter": (
+        "Write-Output a,b,c -join '-'",
+        "Write-Output --x",
+        """function F { "$args" }; F -a:1 --b /c=d e.f $null 1,2""",
+    ),
+    TYPOGRAPHIC: ("Write-Output –x",),
+    "sees a pipeline in parentheses that are assigned to": ("($a,$b)=1,2; $b", "($a)=5; $a"),
+}
 
 
 @pytest.mark.parametrize("case", HABITS.values(), ids=HABITS)
@@ -215,7 +231,8 @@ def test_the_grammar_reads_a_habit_as_we_do_if_it_reads_it(case: Case) -> None:
     misread = {
         f for f in theirs if (f[1] == "command" and NUMBERS.fullmatch(f[2])) or (f[1] == "text" and f[0] in names)
     }
-    assert theirs - misread == ours
+    otherwise = any(case.script in scripts for scripts in HABITS_SEEN_OTHERWISE.values())
+    assert (theirs - misread == ours) != otherwise
 
 
 def test_the_recorded_engine_decides_for_us_where_the_two_differ() -> None:
