@@ -7,6 +7,7 @@ import atexit
 import contextlib
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -177,7 +178,8 @@ class NotebookRun:
         facts = run.facts or run.inspect()
         findings = judge_all(run.scope, facts)
         plan = run.plan()
-        view = plan_ticket(run.scope, plan, facts, findings, run.control)
+        shown = replace(plan, changes=tuple(change.bind(run.control.known()) for change in plan.changes))
+        view = plan_ticket(run.scope, plan.hash, shown, facts, findings, run.control)
         recorded = run.control.recorded_plan()
         if recorded is not None and recorded.hash == plan.hash:  # another plan than the approved one is only shown
             write_text(self.folder / "plan.html", run.redactor.text(page(view, f"Change {run.scope.name}")))

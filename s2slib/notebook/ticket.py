@@ -23,12 +23,18 @@ class Limits(Protocol):
     def longest_s(self, change: Change) -> int: ...
 
 
-def plan_ticket(d: Scope, plan: Plan, facts: Facts, findings: Iterable[Finding], limits: Limits) -> View:
-    """The whole plan for a change ticket; what blocks it stands on top. `facts` are those it was planned on."""
+def plan_ticket(
+    d: Scope, plan_hash: str, plan: Plan, facts: Facts, findings: Iterable[Finding], limits: Limits
+) -> View:
+    """The whole plan for a change ticket; what blocks it stands on top.
+
+    `plan` may have the run's own values put in for reading; `plan_hash` is that of the plan as approved. `facts` are
+    those it was planned on.
+    """
     against = blocking(findings)
     parts: list[Part] = [
         f"{d.lync.product} and {d.exchange.product} trust each other with OAuth (server to server).",
-        f"Plan {plan.hash}",
+        f"Plan {plan_hash}",
     ]
     if against:
         parts += [Heading("Blocks this plan"), _against(against)]

@@ -12,6 +12,7 @@ from s2slib.records.journal import Entry
 from s2slib.runbook.change import Change
 
 WRITTEN = ("done", "unsettled", "failed", "uncertain")
+SAYS_NOTHING = ("already", "moved", "blocked", "held", "stopped", "not_needed", "by_hand")  # of what was begun
 UNDO = "undo."
 
 
@@ -63,7 +64,7 @@ class History:
             self._update(data["change"], replied="lost" not in data)
         elif entry.event == "outcome":
             self.bound.update(data.get("bound", {}))
-            if data["change"] in self.begun and data["state"] not in ("already", "moved", "blocked", "held", "stopped"):
+            if data["change"] in self.begun and data["state"] not in SAYS_NOTHING:
                 self._update(data["change"], state=str(data["state"]))
 
     def _intent(self, entry: Entry) -> None:

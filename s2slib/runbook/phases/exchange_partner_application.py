@@ -169,6 +169,8 @@ def plan(d: Scope, facts: Facts) -> tuple[list[Change], str]:
     """Run the script when there is no entry, else repair what is missing; see the module's table."""
     fact = facts[LYNC_IN_EXCHANGE]
     if isinstance(fact, Absent):
+        if not lync_realm(facts):
+            return [], "Lync's realm is unknown"
         return [_create(d, facts)], ""
     if not isinstance(fact, Known):
         return [], "Exchange's partner applications are unknown"
