@@ -10,12 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from s2slib.lab.powershell.corpus import Case, read_cases, run_case
+from s2slib.lab.powershell.corpus import read_cases, run_case
 
-HABITS = {case.id: case for case in read_cases(Path(__file__).parents[2] / "cases" / "powershell" / "habits.jsonl")}
+HABITS = read_cases(Path(__file__).parents[2] / "cases" / "powershell" / "habits.jsonl")
 
 
-@pytest.mark.parametrize("case", HABITS.values(), ids=HABITS)
-def test_a_script_is_answered_as_5_1_does(case: Case) -> None:
-    verdict = run_case(case)
-    assert (verdict.outcome, verdict.why) == ("answered", ""), (case.script, verdict.rc, verdict.stdout)
+@pytest.mark.parametrize("group", sorted({case.group for case in HABITS}))
+def test_scripts_are_answered_as_5_1_does(group: str) -> None:
+    verdicts = [run_case(case) for case in HABITS if case.group == group]
+    assert [
+        (v.case.id, v.case.script, v.outcome, v.why, v.rc, v.stdout) for v in verdicts if v.outcome != "answered"
+    ] == []
