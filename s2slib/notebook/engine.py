@@ -28,6 +28,7 @@ from s2slib.records.redaction import Redactor
 
 CELL_TIMEOUT_S = 7_200
 START_TIMEOUT_S = 120
+QUIET_KERNEL = "--IPKernelApp.log_level=50"  # it logs the interrupt that a shutdown begins with as an error
 REDACTED_KEYS = ("text", "traceback", "evalue", "data")
 
 
@@ -118,6 +119,7 @@ class RunbookEngine(NBClientEngine):  # type: ignore[misc]
             key: value for key, value in kwargs.items() if key not in ("input_path", "timeout", "startup_timeout")
         }
         options.setdefault("store_widget_state", False)
+        options.setdefault("extra_arguments", [QUIET_KERNEL])
         options.setdefault("config", Config(KernelManager={"transport_encryption": "required"}))
         execution_timeout = options.pop("execution_timeout", None) or CELL_TIMEOUT_S
         start_timeout = options.pop("start_timeout", START_TIMEOUT_S)

@@ -170,6 +170,7 @@ class NotebookRun:
             while not running.done():
                 with contextlib.suppress(asyncio.CancelledError, KeyboardInterrupt):
                     await asyncio.wait([running])
+            self._run.control.clear_stop()  # it was this cell's own: running the cell again goes on
             raise
 
     def ticket(self) -> View:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import platform
@@ -54,6 +55,7 @@ from s2slib.runbook.verify import Verification
 
 CEILING: dict[Mode, Effect] = {"check": "read", "verify": "probe", "apply": "write"}
 EVENTS = "progress.jsonl"
+BEFORE = "before.json"  # every fact as it was before the run's first write (O36)
 QUIET = ("already", "moved", "blocked", "held", "stopped", "not_needed")  # say nothing of what was written
 STATES: dict[State, PhaseState] = {
     "done": "done",
@@ -348,8 +350,12 @@ class Run:
         return outcomes
 
     def _apply(self, phase: str, changes: tuple[Change, ...]) -> list[Outcome]:
+        before = self.folder / BEFORE
+        if not before.exists():
+            write_json(before, self.redactor.json(self._facts().to_json()))
         self.journal.append(
             "phase",
+            before_sha256=hashlib.sha256(before.read_bytes()).hexdigest(),
             phase=phase,
             changes=[change.id for change in changes],
             account=self.person.account,
