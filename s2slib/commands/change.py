@@ -13,9 +13,9 @@ from s2slib.credentials.resolver import Resolver
 from s2slib.deployment import Deployment, load
 from s2slib.deployment.saved import of_run
 from s2slib.records.display import safe_text
-from s2slib.records.journal import Journal, torn, verify
+from s2slib.records.journal import Journal, torn, verify, verify_end
 from s2slib.records.redaction import Redactor
-from s2slib.records.run_record import EXIT_CODES
+from s2slib.records.run_record import EXIT_CODES, RunRecord
 from s2slib.runbook.acceptance import Operator
 from s2slib.runbook.control import ChangeControl
 from s2slib.runbook.finding import blocking, ordered
@@ -150,6 +150,9 @@ def journal(run: str, as_json: bool) -> int:
     folder = workspace.find().find_run(run)
     file = folder / "journal.jsonl"
     entries = verify(file)
+    record = RunRecord.load(folder)
+    if record is not None and record.journal is not None:
+        verify_end(entries, record.journal.lines, record.journal.head, file.name)
     report = Reporter(as_json)
     for entry in entries:
         report.line(f"{entry.number:>4}  {entry.at}  {entry.event:<9} {_said(dict(entry.data))}")

@@ -102,7 +102,7 @@ def _step(number: int, change: Change, facts: Facts, limits: Limits) -> list[Par
     rows.append(("undone by", _undone_by(change)))
     lines = tuple(step.render() for step in change.steps)
     return [
-        f"{number}. {change.title}",
+        Heading(f"{number}. {change.title}"),
         Lines(lines) if lines else "(no command: it only waits)",
         Table(("", ""), tuple(rows)),
     ]

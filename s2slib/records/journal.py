@@ -101,6 +101,14 @@ def verify(path: Path) -> list[Entry]:
     return entries
 
 
+def verify_end(entries: list[Entry], lines: int, head: str, name: str) -> None:
+    """JournalError when a journal no longer reaches the line that run.json has seen, or another one stands there."""
+    if len(entries) < lines:
+        raise JournalError(f"{name} ends at line {len(entries)}, but run.json has seen {lines}: its end was cut off")
+    if entries[lines - 1].hash != head:
+        raise JournalError(f"{name} line {lines} is not the one that run.json has seen: the journal was written anew")
+
+
 def torn(path: Path) -> bool:
     """Whether the last line was not written to its end: a writer was killed, or the disk was full, in the middle of it."""
     return path.exists() and sum(map(len, _whole_lines(path))) < path.stat().st_size

@@ -97,6 +97,13 @@ class Operator(Record):
     host: str
 
 
+class JournalEnd(Record):
+    """How far the journal went when this was written: a journal that ends before was cut off."""
+
+    lines: int
+    head: str
+
+
 class RunRecord(Record):
     """The whole run."""
 
@@ -112,6 +119,7 @@ class RunRecord(Record):
     plan_hash: str = ""
     phases: list[PhaseRecord] = Field(default_factory=list)
     verification: VerificationRecord | None = None
+    journal: JournalEnd | None = None
 
     @property
     def outcome(self) -> Outcome:

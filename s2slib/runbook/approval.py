@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,10 @@ class Approval:
             return cls(**{**data, **instants})
         except (KeyError, TypeError, ValueError) as error:
             raise ApprovalError(f"{FILE} is not an approval of this version of the product: {error}") from None
+
+    def says_the_same_as(self, other: Approval) -> bool:
+        """Whether the other is for the same plan, ticket and window, by the same person and account."""
+        return replace(self, at=other.at, host=other.host) == other
 
     def line(self) -> str:
         """The approval in one sentence."""

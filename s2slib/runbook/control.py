@@ -112,6 +112,9 @@ class ChangeControl:
             host=self._operator.host,
             now=self._now(),
         )
+        kept = self.approval
+        if kept is not None and given.says_the_same_as(kept) and self._approved_hash == given.plan_hash:
+            return kept
         self._journal.append("approved", **given.to_json())
         approval.save(self._folder, given)
         self._approved_hash = given.plan_hash

@@ -37,6 +37,10 @@ State = Literal[
     "unsettled",
 ]
 GOING_ON: frozenset[State] = frozenset({"done", "already", "not_needed"})
+HELD = (
+    "held before {server}: confirm that it is drained from the load balancer, that monitoring is in maintenance and that "
+    "its database copies are healthy (s2s resume RUN --confirm-restart {server}; in a notebook confirmed_restarts)"
+)
 STEP_EXTRA_S = 60
 IN_FLIGHT_POLL_S = 30
 QUOTED_TEXT = 4_000
@@ -189,7 +193,7 @@ class Executor:
         if reason:
             return replace(outcome, state="stopped", detail=reason), facts
         if change.hold_before and not self._hold(change):
-            return replace(outcome, state="held", detail="held before this server: not confirmed"), facts
+            return replace(outcome, state="held", detail=HELD.format(server=change.target)), facts
         if begun is None or not (begun.by_hand and begun.is_open):
             bound = bound_values(change.binds_before, self._fresh(change.binds_before, facts))
             self._note(

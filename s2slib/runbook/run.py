@@ -22,13 +22,14 @@ from s2slib.deployment.saved import FILE as DECLARATION
 from s2slib.deployment.saved import save as save_declaration
 from s2slib.facts import Facts, Known
 from s2slib.records.files import write_json
-from s2slib.records.journal import Journal
+from s2slib.records.journal import Journal, verify_end
 from s2slib.records.redaction import Redactor
 from s2slib.records.run_record import (
     BACK_OUT,
     PLAN,
     ChangeRecord,
     FindingRecord,
+    JournalEnd,
     Mode,
     Operator,
     PhaseRecord,
@@ -199,8 +200,19 @@ class Run:
         self.facts = self.inspector.inspect()
         unknown = len(self.facts.unknowns(self.facts))
         write_json(self.folder / "facts.json", self.redactor.json(self.facts.to_json()))
+        self._journal_reads(self.facts)
         self.say(f"read {len(self.facts)} facts" + (f", {unknown} unknown" if unknown else ""))
         return self.facts
+
+    def _journal_reads(self, facts: Facts) -> None:
+        """One line for the servers that were read in parallel, in server order, once all of them have answered."""
+        rows = []
+        for server in self.scope.reached:
+            keys = [key for key in facts if key.startswith(f"server/{server}/")]
+            missing = facts.unknowns(keys)
+            rows.append({"server": server, "facts": len(keys) - len(missing), "unknown": missing})
+        digest = hashlib.sha256((self.folder / "facts.json").read_bytes()).hexdigest()
+        self.journal.append("read", servers=rows, facts=len(facts), facts_sha256=digest)
 
     def plan(self) -> Plan:
         """The whole ordered plan by projection: in apply mode the one to carry out, else on the facts as they are."""
@@ -339,6 +351,9 @@ class Run:
         dead: list[Holder] = []
         with writer_lock(self.folder.parent, self.scope.name, self.folder.name, taken_over=dead.append):
             self.control.refresh()
+            if self.record.journal is not None:
+                end = self.record.journal
+                verify_end(self.journal.entries(), end.lines, end.head, self.journal.path.name)
             for holder in dead:
                 self.journal.append("note", note=f"taken over from a writer that ended: {holder}")
             yield
@@ -458,6 +473,8 @@ class Run:
 
     def _save(self) -> None:
         self.record.ended = _utc()
+        entries = self.journal.entries()
+        self.record.journal = JournalEnd(lines=len(entries), head=entries[-1].hash) if entries else None
         self.record = RunRecord.model_validate(self.redactor.json(self.record.model_dump(mode="json")))
         self.record.save(self.folder)
 

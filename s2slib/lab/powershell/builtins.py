@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -66,7 +67,7 @@ _WINDOWS = frozenset(
         "disconnect-pssession disconnect-wsman enable-computerrestore enable-psbreakpoint enable-psremoting "
         "enable-pssessionconfiguration enable-wsmancredssp disable-wsmancredssp enter-pssession exit-pssession "
         "export-alias export-clixml export-counter export-csv export-formatdata export-modulemember "
-        "export-pssession format-custom format-hex format-table format-wide get-acl get-alias "
+        "export-pssession format-custom format-hex format-list format-table format-wide get-acl get-alias "
         "get-authenticodesignature get-childitem get-cimassociatedinstance get-cimclass get-ciminstance "
         "get-computerinfo get-computerrestorepoint get-controlpanelitem get-counter get-credential get-event "
         "get-eventlog get-eventsubscriber get-executionpolicy get-filehash get-formatdata get-help get-history "
@@ -79,7 +80,7 @@ _WINDOWS = frozenset(
         "invoke-webrequest invoke-wmimethod invoke-wsmanaction limit-eventlog measure-command move-item "
         "move-itemproperty new-alias new-cimsession new-event new-eventlog new-item new-itemproperty new-module "
         "new-modulemanifest new-object new-psdrive new-psrolecapabilityfile new-pssessionconfigurationfile "
-        "new-pstransportoption new-service new-temporaryfile new-webserviceproxy new-wineven new-wsmaninstance "
+        "new-pstransportoption new-service new-temporaryfile new-webserviceproxy new-winevent new-wsmaninstance "
         "new-wsmansessionoption out-file out-gridview out-printer pop-location protect-cmsmessage push-location "
         "receive-job receive-pssession register-argumentcompleter register-cimindicationevent "
         "register-engineevent register-objectevent register-pssessionconfiguration register-wmievent "
@@ -99,7 +100,27 @@ _WINDOWS = frozenset(
         "update-formatdata update-help update-list update-typedata use-transaction wait-debugger wait-event "
         "wait-job wait-process write-eventlog help more mkdir prompt clear-host out-lineoutput get-netadapter "
         "test-netconnection resolve-dnsname get-aduser get-adgroup import-certificate get-windowsfeature "
-        "new-selfsignedcertificate export-pfxcertificate import-pfxcertificate"
+        "new-selfsignedcertificate export-pfxcertificate import-pfxcertificate add-jobtrigger clear-recyclebin debug-job "
+        "find-module find-package find-script get-installedmodule get-package get-packageprovider get-psrepository "
+        "install-module install-package install-windowsfeature uninstall-windowsfeature new-ciminstance new-winuserlanguagelist "
+        "pause remove-ciminstance remove-cimsession get-cimsession set-variable tabexpansion2 uninstall-module update-module"
+    )
+)
+_WINDOWS_NOUNS = re.compile(  # of the modules that come with Windows Server, or with roles that such servers have
+    r"\w+-(AD(Account|Computer|Domain|Forest|Group|Object|Organizational|RootDSE|Service|User)|Appx|Bits|Dhcp|Disk|Dns|Dsc|"
+    r"EventLog|Firewall|IIS|InitiatorPort|LocalGroup|LocalUser|Mp(Computer|Preference|Threat)|Net(Adapter|Conn|Fire|IP|"
+    r"Route|TCP|UDP)|Odbc|Partition|PhysicalDisk|PnpDevice|Printer|PSReadLine|Scheduled(Job|Task)|Smb|StoragePool|Tpm|"
+    r"VirtualDisk|VM|Volume|Vpn|Web(App|Binding|Config|Item|Site|Virtual)|Windows(Driver|Error|Feature|Image|Optional|"
+    r"Package|Update)|WinSystem|WUServer)\w*",
+    re.IGNORECASE,
+)
+_PROGRAMS = frozenset(  # in the path of every Windows Server; the registry has those that the lab plays
+    words(
+        "arp attrib bcdedit certreq certutil chkdsk choice cmd cscript curl diskpart dism dsquery find findstr fsutil "
+        "gpresult gpupdate hostname icacls ipconfig klist logoff mmc msg msiexec nbtstat net netsh netstat nltest notepad "
+        "nslookup pathping ping powercfg powershell query quser qwinsta reg regedit regsvr32 robocopy route rundll32 runas "
+        "schtasks sc setspn sfc shutdown ssh systeminfo takeown tar tasklist taskkill timeout tracert tree w32tm wevtutil "
+        "where whoami winrm winrs wmic wscript xcopy"
     )
 )
 
@@ -108,20 +129,9 @@ def unsupported_command(name: str) -> None:
     """Refuse a command that Windows has and the evaluator lacks."""
     bare = name.rsplit("\\", 1)[-1].lower()
     bare = ALIASES.get(bare, bare).lower()
-    if bare in _WINDOWS or (bare.startswith("get-") and f"{bare[4:]}" in ("", "-")):
+    if bare in _WINDOWS or _WINDOWS_NOUNS.fullmatch(bare):
         raise Unsupported(f"the command {name}")
-    if bare in (
-        "cmd",
-        "cmd.exe",
-        "powershell",
-        "powershell.exe",
-        "net",
-        "net.exe",
-        "sc.exe",
-        "reg.exe",
-        "where.exe",
-        "ping",
-    ):
+    if re.sub(r"\.(exe|cmd|com)$", "", bare) in _PROGRAMS:
         raise Unsupported(f"the program {name}")
 
 

@@ -165,6 +165,12 @@ class SelectObject(BlockCmdlet):
         self.excluded = [to_text(x) for x in self.p.get("ExcludeProperty") or []]
         if "Index" in self.p or "SkipLast" in self.p:
             raise Unsupported("Select-Object -Index and -SkipLast")
+        if self.columns and "ExpandProperty" in self.p:
+            raise Unsupported("Select-Object with -Property and -ExpandProperty")
+        if self.switch("Unique") and ("Last" in self.p or "ExpandProperty" in self.p):
+            raise Unsupported("Select-Object -Unique with -Last or -ExpandProperty")
+        if "Last" in self.p and "First" in self.p and self.p.get("Skip"):
+            raise Unsupported("Select-Object -Skip with -First and -Last")
         if self.excluded and not self.columns:
             raise Unsupported("Select-Object -ExcludeProperty without -Property")
 
@@ -190,12 +196,15 @@ class SelectObject(BlockCmdlet):
         if "InputObject" not in self.p:
             return
         item = self.p["InputObject"]
+        if "Last" in self.p:  # -Skip counts from the end then
+            if self.count < self.p.get("First", 0):
+                self._emit(item)
+                self.count += 1
+            else:
+                self.tail.append(item)
+            return
         if self.skipped < self.p.get("Skip", 0):
             self.skipped += 1
-            return
-        if "Last" in self.p:
-            self.tail.append(item)
-            self.tail = self.tail[-self.p["Last"] :] if self.p["Last"] else []
             return
         if "First" in self.p and self.p["First"] == 0:
             raise EnoughFlow(self)
@@ -206,7 +215,8 @@ class SelectObject(BlockCmdlet):
             raise EnoughFlow(self)
 
     def finish(self) -> None:
-        for item in self.tail:
+        end = max(len(self.tail) - self.p.get("Skip", 0), 0)
+        for item in self.tail[max(end - self.p.get("Last", 0), 0) : end]:
             self._emit(item)
 
     def _emit(self, item: Any) -> None:
@@ -218,7 +228,9 @@ class SelectObject(BlockCmdlet):
         if self.switch("Unique"):
             if isinstance(item, (v.PsObject, Table, list)):
                 raise Unsupported("Select-Object -Unique over objects")
-            if any(type(s) is type(item) and ops.equal(s, item, False) for s in self.seen):
+            if any(type(s) is not type(item) for s in self.seen):
+                raise Unsupported("Select-Object -Unique over values of different types")
+            if any(ops.equal(s, item, False) for s in self.seen):
                 return
             self.seen.append(item)
         self.out(item)
@@ -278,8 +290,6 @@ class SelectObject(BlockCmdlet):
                 SMA + "PSArgumentException",
             )  # fmt: skip
             return
-        if self.columns:
-            raise Unsupported("Select-Object with -Property and -ExpandProperty")
         self.enumerate(value)
 
 

@@ -104,7 +104,8 @@ class Verdict:
 def read_cases(path: Path) -> list[Case]:
     """The cases of a JSON lines file; fields that are not needed are left out."""
     names = Case.__dataclass_fields__
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
+    lines = path.read_text(encoding="utf-8").split("\n")  # a script may hold other characters that end a line
+    rows = [json.loads(line) for line in lines if line.strip()]
     return [Case(**{k: x for k, x in row.items() if k in names}) for row in rows]
 
 

@@ -189,7 +189,9 @@ class Pipelines(Statements):
             return
         items = ops.items_of(value)
         if items is None:
-            items = [] if value is None else [value]
+            if value is None:
+                raise Unsupported(f"@{n.variable.name} without a value")
+            items = [value]
         for item in items:
             if isinstance(item, str) and item[:1] == "-" and n.variable.name.lower() == "args":
                 raise Unsupported("@args with parameter names")
