@@ -111,3 +111,10 @@ def test_the_command_line_prints_every_other_answer_and_fails(
     assert printed[1].startswith("x-3: ")
     assert printed[2] == "left out x-4: for the test"
     assert printed[-1] == "answered 1, refused 1, wrong 1"
+
+
+def test_a_script_may_hold_any_character_that_ends_a_line_elsewhere(tmp_path: Path) -> None:
+    path = tmp_path / "cases.jsonl"
+    row = {"id": "x-1", "group": "flow", "script": "'a\u2028b\u0085'.Length", "rc": 0, "stdout": "4\n", "more": 1}
+    path.write_text(json.dumps(row, ensure_ascii=False) + "\n", encoding="utf-8")
+    assert [v.outcome for v in run_corpus(read_cases(path))] == ["answered"]

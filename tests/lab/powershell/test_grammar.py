@@ -208,14 +208,24 @@ HABITS_SEEN_OTHERWISE = {
         """Write-Output a'b'c""",
         """Write-Output 'a'b""",
         """Write-Output "$(1)a"b""",
+        """Write-Output x" "y""",
     ),
     PARENTHESIS_AFTER_A_WORD: ("Write-Output a(1)",),
     "takes an operator for an argument, and two dashes for a parameter": (
         "Write-Output a,b,c -join '-'",
+        "Write-Output 'x' -join ','",
         "Write-Output --x",
         """function F { "$args" }; F -a:1 --b /c=d e.f $null 1,2""",
     ),
-    TYPOGRAPHIC: ("Write-Output –x",),
+    TYPOGRAPHIC: (
+        "Write-Output –x",
+        "Write-Output –InputObject x",
+        "Write-Output —InputObject x",
+        "Write-Output ‘a’ “b” ‚c‛",
+        "Write-Output ‘it''s’",
+    ),
+    "does not know the no-break space as a blank": ("Write-Output a\u00a0b", "Write-Output\u00a0x"),
+    "sees no redirection that touches the word in front of it": ("Write-Output a>$null; 'x'",),
     "sees a pipeline in parentheses that are assigned to": ("($a,$b)=1,2; $b", "($a)=5; $a"),
 }
 
