@@ -20,6 +20,7 @@ from pathlib import Path
 
 WORKSPACE_VARIABLE = "S2S_WORKSPACE"
 RUNS_VARIABLE = "S2S_RUNS"
+NEW_RUN = "new"
 _STAMP = "%Y%m%dT%H%M%SZ"
 _RUN_NAME = re.compile(r"(?P<stamp>\d{8}T\d{6}Z)-(?P<deployment>[a-z0-9][a-z0-9-]*)-(?P<mark>[0-9a-f]{4})")
 _ATTEMPTS = 20
@@ -142,13 +143,13 @@ class Workspace:
         self._pointer(deployment).unlink(missing_ok=True)
 
     def run(self, deployment: str, run_folder: str = "", *, now: datetime | None = None) -> Path:
-        """The run that a `run_folder` parameter means: "" is the open run, else a new one, which is opened.
+        """The run that a `run_folder` parameter means: "" is the open run, else a new one, which is opened; "new" a new one.
 
         Otherwise a name in `runs/` or the path of an existing run folder. A run of another deployment is refused.
         """
-        if run_folder:
+        if run_folder and run_folder != NEW_RUN:
             return self.find_run(run_folder, deployment)
-        folder = self.open_run(deployment)
+        folder = None if run_folder == NEW_RUN else self.open_run(deployment)
         if folder is None:
             folder = self.new_run(deployment, now=now)
             self.set_open_run(deployment, folder)

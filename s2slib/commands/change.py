@@ -27,9 +27,11 @@ REFUSED = EXIT_CODES["refused"]
 
 
 def plan(params: Path, as_json: bool) -> int:
-    """Plan the whole run in a new run folder, and show it as a change board reads it."""
+    """Plan the whole run in a new run folder, which notebooks then open too, and show it as a change board reads it."""
     deployment = load(params)
-    folder = workspace.find().new_run(deployment.deployment)
+    places = workspace.find()
+    folder = places.new_run(deployment.deployment)
+    places.set_open_run(deployment.deployment, folder)
     report = Reporter(as_json)
     code = run_notebooks("plan", deployment, as_json=as_json, folder=folder, report=report)
     text = folder / "plan.txt"

@@ -101,7 +101,9 @@ class ChangeControl:
         if not plan.changes:
             raise ApprovalError("this plan changes nothing: there is nothing to approve")
         if self.history.begun:
-            raise ApprovalError("this run has been begun; an approval comes before that. Make a new plan")
+            raise ApprovalError(
+                'this run has been begun, and an approval comes before that: make a new plan (s2s plan, or run_folder = "new")'
+            )
         given = approval.given(
             plan.hash,
             approver=approver,

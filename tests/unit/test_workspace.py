@@ -177,3 +177,11 @@ def test_a_mark_that_two_runs_share_is_refused(here: Workspace) -> None:
         (here.runs_dir() / f"20261123T230501Z-{deployment}-ab12").mkdir()
     with pytest.raises(WorkspaceError, match="several"):
         here.find_run("ab12")
+
+
+def test_new_is_a_new_run_even_while_one_is_open_and_opens_it(tmp_path: Path) -> None:
+    places = Workspace(tmp_path, tmp_path / "runs")
+    first = places.run("lab")
+    second = places.run("lab", "new")
+    assert second != first
+    assert places.run("lab") == second
