@@ -313,10 +313,13 @@ class NotebookRun:
         """What the run came to."""
         record = self._run.record
         rows = tuple((phase.state, phase.title, f"{phase.seconds} s") for phase in record.phases)
-        people = f"{record.operator.account} on {record.operator.host}, approval: {record.approval}"
-        return View(
-            "Outcome", record.outcome, (Table(("state", "phase", "took"), rows, 0), people, f"plan {record.plan_hash}")
+        approval = self._run.control.approval
+        people = (
+            f"operator {record.operator.account} on {record.operator.host}",
+            approval.line() if approval else f"approval: {record.approval}",
+            f"plan {record.plan_hash}",
         )
+        return View("Outcome", record.outcome, (Table(("state", "phase", "took"), rows, 0), *people))
 
     def close(self) -> None:
         """Close every link."""

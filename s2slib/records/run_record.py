@@ -112,7 +112,8 @@ class RunRecord(Record):
     deployment: str
     fingerprint: str
     mode: Mode
-    approval: str
+    approval: str  # what the deployment wants: required or not_required
+    approved: dict[str, str] | None = None  # whose word the plan has, for which ticket and window
     operator: Operator
     started: str
     ended: str = ""

@@ -473,6 +473,8 @@ class Run:
 
     def _save(self) -> None:
         self.record.ended = _utc()
+        given = self.control.approval
+        self.record.approved = given.to_json() if given else None
         entries = self.journal.entries()
         self.record.journal = JournalEnd(lines=len(entries), head=entries[-1].hash) if entries else None
         self.record = RunRecord.model_validate(self.redactor.json(self.record.model_dump(mode="json")))
