@@ -1,4 +1,5 @@
-"""What a console shows of values: plain ones as text, cmdlets' objects as lists; error records with their position.
+"""What a console shows of values: plain ones as text, services as a table, cmdlets' objects as lists; error records with
+their position.
 
 UNCONFIRMED: the blank lines around a list and where its long values break.
 """
@@ -18,18 +19,33 @@ from s2slib.lab.powershell.format import current_text
 from s2slib.lab.powershell.text import to_text
 from s2slib.lab.powershell.types import type_of
 
+TABLES = {  # the columns that PowerShell's own views have, with their widths
+    "System.ServiceProcess.ServiceController": (("Status", 8), ("Name", 18), ("DisplayName", 38)),
+}
+OTHER_VIEWS = (  # tables with columns that the lab's objects do not have
+    "Microsoft.PowerShell.Commands.",
+    "Microsoft.Powershell.Utility.FileHash",
+    "System.Diagnostics.Process",
+    "System.IO.DirectoryInfo",
+    "System.IO.FileInfo",
+    "System.Security.Cryptography.X509Certificates.X509Certificate2",
+)
+
 
 class DefaultOutput:
-    """Out-Default: values as they come. `finish` ends a list that is open."""
+    """Out-Default: values as they come. `finish` ends a list or table that is open."""
 
     def __init__(self, console: Console, culture: Any) -> None:
         self.console, self._culture = console, culture
         self._list_open = False
+        self._table_of = ""
 
     def write(self, value: Any) -> None:
         """Show one object of the output stream."""
         if value is None or value is v.NOTHING:
             return
+        if self._table_of and not (isinstance(value, v.PsObject) and value.type_names[:1] == [self._table_of]):
+            raise Unsupported("something else after a table on the console")
         if isinstance(value, v.PsObject):
             self._bag(value)
             return
@@ -44,8 +60,8 @@ class DefaultOutput:
 
     def finish(self) -> None:
         """End an open list."""
-        if self._list_open:
-            self._list_open = False
+        if self._list_open or self._table_of:
+            self._list_open, self._table_of = False, ""
             self.console.write("\r\n\r\n")
 
     def _bag(self, bag: v.PsObject) -> None:
@@ -56,10 +72,28 @@ class DefaultOutput:
         first = bag.type_names[0] if bag.type_names else ""
         if first == v.CUSTOM_OBJECT[0] or first.startswith("Selected.") or not bag.properties:
             raise Unsupported("the table or list view of a custom object")
-        if first.startswith("Microsoft.PowerShell.Commands."):  # tables and lists laid down by PowerShell itself
+        if first.startswith(OTHER_VIEWS):
             raise Unsupported(f"the view of a {first} on the console")
+        if first in TABLES:
+            self._row(bag, first)
+            return
         self.console.write(("" if self._list_open else "\r\n") + "\r\n" + list_view(bag, self._culture()))
         self._list_open = True
+
+    def _row(self, bag: v.PsObject, kind: str) -> None:
+        columns = TABLES[kind]
+        if not self._table_of:
+            self.finish()
+            self._table_of = kind
+            self.console.write("\r\n" + table_line([(name, width) for name, width in columns]))
+            self.console.write(table_line([("-" * len(name), width) for name, width in columns]))
+        self.console.write(table_line([(cell(bag.get(name), self._culture()), width) for name, width in columns]))
+
+
+def table_line(cells: list[tuple[str, int]]) -> str:
+    """One line of a table: every cell filled to its width, the last one too, what is too long cut with three dots."""
+    cut = [text if len(text) <= width else text[: width - 3] + "..." for text, width in cells]
+    return " ".join(text.ljust(width) for text, (_, width) in zip(cut, cells, strict=True)) + "\r\n"
 
 
 def plain_text(value: Any, culture: Culture) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 import pytest
 from powershell_machine import Ended, LabMachine, Running
 
-from s2slib.lab.powershell import Call, CmdletSpec, Parameter, SecureString
+from s2slib.lab.powershell import Call, CmdletSpec, Parameter, SecureString, ps_object
 
 Run = Callable[..., Ended]
 CAUGHT = (
@@ -231,3 +231,27 @@ def test_results_stream_into_the_next_command(ps: Run, machine: LabMachine) -> N
     machine.registry.add(CmdletSpec("Get-Numbers", numbers))
     assert ps("Get-Numbers | Select-Object -First 2").lines == ["0", "1"]
     assert produced == [0, 1]
+
+
+def test_services_are_shown_as_the_table_that_powershell_has_for_them(ps: Run, machine: LabMachine) -> None:
+    kind = "System.ServiceProcess.ServiceController"
+    name, long = "AppIDSvcForTheTest", "An application identity that has a name of its own"
+    rows = [ps_object(kind, Name="W3SVC", Status="Running", DisplayName="World Wide Web Publishing Service"),
+            ps_object(kind, Name=name + "s", Status="Stopped", DisplayName=long)]  # fmt: skip
+    machine.registry.add(CmdletSpec("Get-Rows", lambda call: rows))
+    assert ps("'first'; Get-Rows").out == (
+        "first\r\n\r\n"
+        "Status   Name               DisplayName                           \r\n"
+        "------   ----               -----------                           \r\n"
+        "Running  W3SVC              World Wide Web Publishing Service     \r\n"
+        "Stopped  AppIDSvcForTheT... An application identity that has a ...\r\n"
+        "\r\n\r\n"
+    )
+    assert "does not support something else after a table" in ps("Get-Rows; 'x'").error_text
+
+
+@pytest.mark.parametrize("kind", ["System.Diagnostics.Process", "System.IO.FileInfo"])
+def test_a_table_whose_columns_the_lab_lacks_is_refused(kind: str, ps: Run, machine: LabMachine) -> None:
+    machine.registry.add(CmdletSpec("Get-Rows", lambda call: [ps_object(kind, Name="x")]))
+    assert ps("(Get-Rows).Name").lines == ["x"]
+    assert f"does not support the view of a {kind} on the console" in ps("Get-Rows").error_text
