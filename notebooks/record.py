@@ -4,7 +4,8 @@
     .venv/bin/python notebooks/record.py --check    name those that the lab answers differently now; exit code 1 if any
 
 What no two runs have in common is replaced by something that stands for it, the same wherever it appears: today is
-15 January 2026, clocks stand at midnight, hashes are those of 1, 2, 3, what is timed takes a second, what is only counted has 1000 characters. Nothing else is touched.
+15 January 2026, clocks stand at midnight, hashes are those of 1, 2, 3, what is timed takes a second and what is left out for
+its length has 1000 characters. Nothing else is touched.
 """
 
 from __future__ import annotations
