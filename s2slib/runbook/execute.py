@@ -43,6 +43,7 @@ HELD = (
 )
 STEP_EXTRA_S = 60
 IN_FLIGHT_POLL_S = 30
+UNREACHED_POLL_S = 5
 QUOTED_TEXT = 4_000
 
 
@@ -314,12 +315,16 @@ class Executor:
             waited += self._wait(change, settle.poll_s)
 
     def _wait(self, change: Change, seconds: int) -> int:
-        """Wait on a server of the run, so that the estate's own clock measures it; on this machine if that fails."""
+        """Wait on a server of the run, so that the estate's own clock measures it; on this machine, shorter, if that fails.
+
+        Returns the seconds that passed: what may still run on a server is not counted as over because the link is.
+        """
         server = change.target if change.target in self._scope.reached else self._scope.reached[0]
         try:
             self._estates.run(server, windows.wait(seconds), timeout_s=seconds + STEP_EXTRA_S)
         except RemotingError:
-            time.sleep(min(seconds, 5))
+            seconds = min(seconds, UNREACHED_POLL_S)
+            time.sleep(seconds)
         return seconds
 
     def _known(self) -> dict[str, Json]:
