@@ -12,7 +12,7 @@ from typing import Any
 from s2slib.lab.powershell import values as v
 from s2slib.lab.powershell.convert import convert
 from s2slib.lab.powershell.enums import ENUMS
-from s2slib.lab.powershell.errors import ErrorRecord, ExceptionObject, PsError
+from s2slib.lab.powershell.errors import ErrorRecord, ExceptionObject, PsError, Unsupported
 from s2slib.lab.powershell.parameters import Param, RawArgument, SetData, Signature, ValidationFailed
 from s2slib.lab.powershell.registry import BindError
 from s2slib.lab.powershell.tables import Table
@@ -164,6 +164,8 @@ class Binder:
         if value is v.NOTHING:
             value = None
         if self.signature.compiled:
+            if value is None:
+                return self._nothing(param, arg)
             self._refuse_list(param, value, arg)
         elif param.type.name == "System.String" and _is_list(value) and not self.signature.advanced:
             value = to_text(value)  # simple functions still do what version 1 did
@@ -208,6 +210,40 @@ class Binder:
                     ),
                 ) from None
         return value
+
+    def _nothing(self, param: Param, arg: RawArgument | None) -> Any:
+        """$null for a cmdlet's parameter.
+
+        | parameter | what becomes of it |
+        | --- | --- |
+        | a switch | it is present |
+        | [bool], or mandatory without AllowNull | "because it is null" |
+        | text of PowerShell's own cmdlets, or an object | stays $null |
+        | text of other cmdlets | empty: what they make of $null is their own |
+        | a number, a date and the like | refused |
+        """
+        if param.is_switch:
+            return v.SwitchParameter(True)
+        if param.type.name == "System.Boolean":
+            raise _error(
+                self.signature,
+                f"Cannot bind argument to parameter '{param.name}' because it is null.",
+                "ParameterArgumentValidationErrorNullNotAllowed",
+                "InvalidArgument",
+                arg=arg,
+            )
+        if any(d.mandatory for d in param.sets.values()):
+            self._not_empty(param, None, arg)
+        own = self.signature.suffix.startswith("Microsoft.PowerShell.Commands.")
+        try:
+            empty = convert(None, param.type, parameter=True)
+        except PsError:
+            raise Unsupported(f"$null for -{param.name}") from None
+        if empty is None or empty == "":
+            return None if own else empty
+        if own:
+            raise Unsupported(f"$null for -{param.name}")
+        return empty
 
     def _refuse_list(self, param: Param, value: Any, arg: RawArgument | None) -> None:
         """Cmdlets take no list, not even of one item, for a parameter that takes one value."""

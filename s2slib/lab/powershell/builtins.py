@@ -10,9 +10,17 @@ from typing import TYPE_CHECKING, Any
 
 from s2slib.lab.powershell.engine import Frame, Out
 from s2slib.lab.powershell.errors import Unsupported
-from s2slib.lab.powershell.parameters import Param, RawArgument, SetData, Signature, common_parameters, validate_set
+from s2slib.lab.powershell.parameters import (
+    Param,
+    RawArgument,
+    SetData,
+    Signature,
+    common_parameters,
+    validate_range,
+    validate_set,
+)
 from s2slib.lab.powershell.types import resolve_type
-from s2slib.lab.powershell.values import words
+from s2slib.lab.powershell.values import INT32_MAX, words
 
 if TYPE_CHECKING:
     from s2slib.lab.powershell.processors import Cmdlet, Processor
@@ -152,13 +160,14 @@ class Builtin:
 def parameter(spec: str) -> Param:
     """A parameter from its short form: `Name type flag...`.
 
-    Flags: a number (position), m (mandatory), p (pipeline), n (pipeline by property name), r (the rest), e (takes $null and
-    empty), set:A|B, as:alias|alias, in:value|value.
+    Flags: a number (position), m (mandatory), p (pipeline), n (pipeline by property name), r (the rest), e (takes what is
+    empty, and $null unless it is a text), null (takes $null), set:A|B, as:alias|alias, in:value|value, from:0.
     """
     name, *words = spec.split()
     kind = words[0] if words else "object"
     data, sets, aliases, values = SetData(), ("",), (), ()  # type: SetData, tuple[str, ...], tuple[str, ...], tuple[str, ...]
-    empty = False
+    empty = null = False
+    checks: list[Callable[[Any], None]] = []
     for word in words[1:]:
         if word.isdigit():
             data.position = int(word)
@@ -172,22 +181,27 @@ def parameter(spec: str) -> Param:
             data.remaining = True
         elif word == "e":
             empty = True
+        elif word == "null":
+            null = True
         elif word.startswith("set:"):
             sets = tuple(word[4:].split("|"))
         elif word.startswith("as:"):
             aliases = tuple(word[3:].split("|"))
         elif word.startswith("in:"):
             values = tuple(word[3:].split("|"))
+        elif word.startswith("from:"):
+            checks.append(validate_range(int(word[5:]), INT32_MAX))
         else:
             raise ValueError(spec)
-    checks: tuple[Callable[[Any], None], ...] = (validate_set(values),) if values else ()
+    if values:
+        checks.append(validate_set(values))
     return Param(
         name,
         resolve_type(kind),
         dict.fromkeys(sets, data),
         aliases,
-        checks,
-        allow_null=empty,
+        tuple(checks),
+        allow_null=null or (empty and not kind.startswith("string")),
         allow_empty=empty,
         allow_empty_collection=empty,
     )

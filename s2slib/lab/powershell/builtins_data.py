@@ -228,7 +228,7 @@ def declarations() -> list[Builtin]:
             "Force switch 2", "Key byte[]", "SecureKey securestring", class_name="ConvertToSecureStringCommand",
         ),
         declare(
-            "Join-Path", MANAGEMENT, JoinPath, "Path string[] 0 m p n as:PSPath", "ChildPath string 1 m e", "Resolve switch"
+            "Join-Path", MANAGEMENT, JoinPath, "Path string[] 0 m p n as:PSPath", "ChildPath string 1 m e null", "Resolve switch"
         ),
         declare(
             "Split-Path", MANAGEMENT, SplitPath, "Path string[] 0 m p n", "Parent switch", "Leaf switch", "Qualifier switch",

@@ -211,7 +211,7 @@ def declarations() -> list[Builtin]:
     return [
         declare("Write-Output", UTILITY, WriteOutput, "InputObject object 0 m p r e", "NoEnumerate switch"),
         declare(
-            "Write-Error", UTILITY, WriteError, "Message string 0 m p e as:Msg set:NoException",
+            "Write-Error", UTILITY, WriteError, "Message string 0 m p e null as:Msg set:NoException",
             "Exception System.Exception m set:WithException", "ErrorRecord object m set:ErrorRecord",
             f"Category {SMA}ErrorCategory set:NoException|WithException", "ErrorId string set:NoException|WithException",
             "TargetObject object set:NoException|WithException", "RecommendedAction string",

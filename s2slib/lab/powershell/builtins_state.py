@@ -368,7 +368,8 @@ def declarations() -> list[Builtin]:
         ),
         declare("Remove-Module", CORE, RemoveModule, "Name string[] 0 m p", "Force switch", confirm=True),
         declare(
-            "Start-Sleep", UTILITY, StartSleep, "Seconds int 0 m p n set:Seconds", "Milliseconds int m n set:Milliseconds as:ms",
+            "Start-Sleep", UTILITY, StartSleep, "Seconds int 0 m p n from:0 set:Seconds",
+            "Milliseconds int m n from:0 set:Milliseconds as:ms",
             default="Seconds",
         ),
         declare(

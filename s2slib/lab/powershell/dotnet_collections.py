@@ -9,11 +9,11 @@ from s2slib.lab.powershell.arithmetic import items_of
 from s2slib.lab.powershell.comparison import equal, order
 from s2slib.lab.powershell.convert import convert
 from s2slib.lab.powershell.engine import Frame
-from s2slib.lab.powershell.errors import DotNetError, Unsupported, runtime_error
+from s2slib.lab.powershell.errors import DotNetError, PsError, Unsupported, runtime_error
 from s2slib.lab.powershell.tables import ORDERED, Entry, Table
 from s2slib.lab.powershell.text import to_text
 from s2slib.lab.powershell.typemembers import Method, TypeMembers
-from s2slib.lab.powershell.types import SMA, PsType, resolve_type
+from s2slib.lab.powershell.types import SMA, PsType, resolve_type, type_name_of
 
 LIST = "System.Collections.Generic.List"
 
@@ -32,13 +32,20 @@ def new_generic(kind: PsType, args: list[Any]) -> Any:
     raise Unsupported(f"a new [{kind.display}] with these arguments")
 
 
+def _element(c: v.Collection, item: Any) -> Any:
+    try:
+        return convert(item, resolve_type(c.element))
+    except PsError:
+        raise Unsupported(f"a {type_name_of(item)} that does not convert to the elements of a collection") from None
+
+
 def _add(f: Frame, c: v.Collection, item: Any) -> Any:
     if c.completed:
         raise DotNetError(
             SMA + "PSInvalidOperationException", "Objects cannot be added to a closed buffer. Make sure the buffer is open for "
             "Add and Insert operations to succeed.",
         )  # fmt: skip
-    c.items.append(convert(item, resolve_type(c.element)))
+    c.items.append(_element(c, item))
     return len(c.items) - 1 if c.kind == "System.Collections.ArrayList" else v.NOTHING
 
 
@@ -46,7 +53,7 @@ def _add_range(f: Frame, c: v.Collection, more: Any) -> Any:
     items = items_of(more)
     if items is None:
         raise Unsupported("AddRange of something that is no collection")
-    c.items.extend(convert(i, resolve_type(c.element)) for i in items)
+    c.items.extend(_element(c, i) for i in items)
     return v.NOTHING
 
 
@@ -86,7 +93,7 @@ def _remove_at(f: Frame, c: v.Collection, at: int) -> Any:
 
 
 def _insert(f: Frame, c: v.Collection, at: int, item: Any) -> Any:
-    c.items.insert(_checked(c, at, insert=True), convert(item, resolve_type(c.element)))
+    c.items.insert(_checked(c, at, insert=True), _element(c, item))
     return v.NOTHING
 
 

@@ -9,7 +9,7 @@ from s2slib.lab.powershell import values as v
 from s2slib.lab.powershell.arithmetic import items_of
 from s2slib.lab.powershell.comparison import same_text
 from s2slib.lab.powershell.engine import Frame
-from s2slib.lab.powershell.errors import DotNetError, Unsupported
+from s2slib.lab.powershell.errors import DotNetError, PsError, Unsupported
 from s2slib.lab.powershell.format import composite
 from s2slib.lab.powershell.text import element_text, to_text
 from s2slib.lab.powershell.typemembers import Method, TypeMembers
@@ -260,7 +260,7 @@ def members() -> dict[str, TypeMembers]:
             Method("Join", _join, "string *..."),
             Method("IsNullOrEmpty", lambda f, s: s == "", "string"),
             Method("IsNullOrWhiteSpace", lambda f, s: s.strip() == "", "string"),
-            Method("Format", lambda f, t, *a: composite(t, _format_args(a), f.engine.culture), "string *..."),
+            Method("Format", _format, "string *..."),
             Method("Concat", lambda f, *a: J("".join(to_text(i) for i in _format_args(a))), "*..."),
             Method("Equals", _equals, "string string", "string string System.StringComparison"),
             Method("Compare", _compare, "string string *"),
@@ -303,6 +303,14 @@ def members() -> dict[str, TypeMembers]:
         "System.Char": char,
         "System.Text.StringBuilder": builder,
     }
+
+
+def _format(f: Frame, template: str, *a: Any) -> str:
+    try:
+        return composite(template, _format_args(a), f.engine.culture)
+    except PsError as e:  # what the -f operator says around .NET's words
+        why = e.record.message.removeprefix("Error formatting a string: ").removesuffix(".")
+        raise DotNetError("System.FormatException", why) from None
 
 
 def _format_args(a: tuple[Any, ...]) -> list[Any]:

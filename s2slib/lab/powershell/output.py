@@ -1,7 +1,8 @@
 """What a console shows of values: plain ones as text, services as a table, cmdlets' objects as lists; error records with
 their position.
 
-UNCONFIRMED: the blank lines around a list and where its long values break.
+UNCONFIRMED: the blank lines around a list and where its long values break. Files and processes are tables on Windows too; here
+they are lists, since a line typed for what it does must not fail for how its result looks.
 """
 
 from __future__ import annotations
@@ -22,14 +23,7 @@ from s2slib.lab.powershell.types import type_of
 TABLES = {  # the columns that PowerShell's own views have, with their widths
     "System.ServiceProcess.ServiceController": (("Status", 8), ("Name", 18), ("DisplayName", 38)),
 }
-OTHER_VIEWS = (  # tables with columns that the lab's objects do not have
-    "Microsoft.PowerShell.Commands.",
-    "Microsoft.Powershell.Utility.FileHash",
-    "System.Diagnostics.Process",
-    "System.IO.DirectoryInfo",
-    "System.IO.FileInfo",
-    "System.Security.Cryptography.X509Certificates.X509Certificate2",
-)
+OTHER_VIEWS = ("Microsoft.PowerShell.Commands.Group", "Microsoft.PowerShell.Commands.GenericMeasureInfo")
 
 
 class DefaultOutput:
@@ -44,12 +38,13 @@ class DefaultOutput:
         """Show one object of the output stream."""
         if value is None or value is v.NOTHING:
             return
-        if self._table_of and not (isinstance(value, v.PsObject) and value.type_names[:1] == [self._table_of]):
-            raise Unsupported("something else after a table on the console")
         if isinstance(value, v.PsObject):
+            if self._table_of and value.type_names[:1] != [self._table_of]:
+                raise Unsupported("another object after a table on the console")
             self._bag(value)
             return
-        self.finish()
+        if not self._table_of:  # texts and numbers come between a table's rows, they do not end it
+            self.finish()
         if isinstance(value, (list, bytes, v.Collection, v.Enumerated)):
             for item in list(value):
                 if isinstance(item, (list, v.Collection)):

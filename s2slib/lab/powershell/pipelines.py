@@ -285,7 +285,7 @@ class Pipelines(Statements):
         if isinstance(name, CommandValue):
             found = name.found
         else:
-            if name is None or (not isinstance(name, str) and element.operator):
+            if name is None or (element.operator and (not isinstance(name, str) or not name)):
                 raise runtime_error(
                     "The expression after '"
                     + element.operator

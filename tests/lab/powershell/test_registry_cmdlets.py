@@ -247,11 +247,13 @@ def test_services_are_shown_as_the_table_that_powershell_has_for_them(ps: Run, m
         "Stopped  AppIDSvcForTheT... An application identity that has a ...\r\n"
         "\r\n\r\n"
     )
-    assert "does not support something else after a table" in ps("Get-Rows; 'x'").error_text
+    assert ps("Get-Rows; 'x'").out.endswith("that has a ...\r\nx\r\n\r\n\r\n")
+    machine.registry.add(CmdletSpec("Get-Other", lambda call: [ps_object("Some.Thing", Name="x")]))
+    assert "does not support another object after a table" in ps("Get-Rows; Get-Other").error_text
 
 
-@pytest.mark.parametrize("kind", ["System.Diagnostics.Process", "System.IO.FileInfo"])
-def test_a_table_whose_columns_the_lab_lacks_is_refused(kind: str, ps: Run, machine: LabMachine) -> None:
-    machine.registry.add(CmdletSpec("Get-Rows", lambda call: [ps_object(kind, Name="x")]))
-    assert ps("(Get-Rows).Name").lines == ["x"]
-    assert f"does not support the view of a {kind} on the console" in ps("Get-Rows").error_text
+def test_a_view_that_powershell_lays_down_otherwise_is_refused(ps: Run) -> None:
+    assert ps("('a', 'a' | Group-Object).Count").lines == ["2"]
+    assert (
+        "does not support the view of a Microsoft.PowerShell.Commands.GroupInfo" in ps("'a' | Group-Object").error_text
+    )
