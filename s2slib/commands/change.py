@@ -20,6 +20,7 @@ from s2slib.runbook.acceptance import Operator
 from s2slib.runbook.control import ChangeControl
 from s2slib.runbook.finding import blocking, ordered
 from s2slib.runbook.lock import Holder, Refused, account, unlock
+from s2slib.runbook.plan import Plan, PlanError
 from s2slib.runbook.run import Run
 from s2slib.runbook.scope import Scope
 
@@ -69,10 +70,10 @@ def check_plan(run: str, as_json: bool) -> int:
     folder = workspace.find().find_run(run)
     deployment = of_run(folder)
     report = Reporter(as_json)
+    recorded = _recorded(_control_of(folder, deployment))
     with Run.open(deployment, folder, mode="check", resolver=Resolver(Redactor()), progress=report.dim) as opened:
         opened.inspect()
         findings = opened.acceptance()
-        recorded = opened.control.recorded_plan()
     against = blocking(findings)
     report.findings(ordered(findings))
     report.line(
@@ -115,8 +116,9 @@ def _carry_on(folder: Path, confirmed: tuple[str, ...], as_json: bool, *, backin
     if not backing_out:
         if control.history.backed_out:
             raise Refused(f"{folder.name} was backed out; make a new plan. Nothing was contacted")
-        refusals = control.approved(control.recorded_plan())
-        if control.recorded_plan() is None and deployment.policy.approval == "required":
+        recorded = _recorded(control)
+        refusals = control.approved(recorded)
+        if recorded is None and deployment.policy.approval == "required":
             raise Refused(f"{folder.name} has no plan: s2s plan PARAMS makes one. Nothing was contacted")
         if refusals:
             raise Refused("; ".join(finding.line() for finding in refusals) + ". Nothing was contacted")
@@ -124,6 +126,14 @@ def _carry_on(folder: Path, confirmed: tuple[str, ...], as_json: bool, *, backin
         raise Refused(f"{control.stop_request()}: s2s resume {folder.name} goes on. Nothing was contacted")
     verb = "back-out" if backing_out else "apply"
     return run_notebooks(verb, deployment, as_json=as_json, folder=folder, confirmed_restarts=confirmed)
+
+
+def _recorded(control: ChangeControl) -> Plan | None:
+    """The run's plan; Refused when it was changed after it was made."""
+    try:
+        return control.recorded_plan()
+    except PlanError as error:
+        raise Refused(f"{error}. Make a new plan. Nothing was contacted") from None
 
 
 def back_out(run: str, confirmed: tuple[str, ...], show: bool, as_json: bool) -> int:

@@ -2,7 +2,7 @@
 
 | what is looked at | refused when |
 | --- | --- |
-| approval | wanted and missing; for another plan hash; not the one that the journal recorded |
+| approval | wanted and missing; for another plan hash; not, word for word, the one that the journal recorded |
 | window | not open yet, or over |
 | two persons | wanted, and the account that recorded the approval, or its approver's name, is the operator's |
 | deployment | the params file declares something else than was planned for |
@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -37,9 +37,14 @@ class Operator:
 
 
 def approved(
-    d: Scope, plan: Plan, approval: Approval | None, recorded: str, operator: Operator, now: datetime
+    d: Scope,
+    plan: Plan,
+    approval: Approval | None,
+    recorded: Mapping[str, object],
+    operator: Operator,
+    now: datetime,
 ) -> list[Finding]:
-    """What stands against the approval, without contacting a server. `recorded`: the plan hash the journal says was approved."""
+    """What stands against the approval, without contacting a server. `recorded`: the approval as the journal has it."""
     if d.policy.approval == "not_required":
         return []
     if approval is None:
@@ -53,19 +58,34 @@ def approved(
             )
         ]
     findings = []
-    if approval.plan_hash != plan.hash or recorded != plan.hash:
+    journalled = str(recorded.get("plan_hash", ""))
+    if approval.plan_hash != plan.hash or journalled != plan.hash:
         findings.append(
             _refusal(
                 "approval.other_plan",
                 "The approval is for another plan",
-                f"approved {approval.plan_hash[:12]}, in the journal {recorded[:12] or 'none'}",
+                f"approved {approval.plan_hash[:12]}, in the journal {journalled[:12] or 'none'}",
                 f"plan {plan.hash[:12]}",
                 "have this plan approved, or make a new run",
+            )
+        )
+    elif changed := _not_as_recorded(approval.to_json(), recorded):
+        findings.append(
+            _refusal(
+                "approval.changed",
+                "The approval is not the one that was recorded",
+                "; ".join(f"{name}: {seen}" for name, seen, _ in changed),
+                "; ".join(f"{name}: {said}" for name, _, said in changed) + ", as the journal has it",
+                "have this plan approved again (s2s approve RUN)",
             )
         )
     findings += _window(approval, now)
     findings += _two_persons(d, approval, operator)
     return findings
+
+
+def _not_as_recorded(seen: Mapping[str, object], recorded: Mapping[str, object]) -> list[tuple[str, object, object]]:
+    return [(name, seen.get(name), said) for name, said in recorded.items() if seen.get(name) != said]
 
 
 def _window(approval: Approval, now: datetime) -> list[Finding]:

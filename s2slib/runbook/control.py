@@ -9,7 +9,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -50,15 +50,15 @@ class ChangeControl:
         self._operator = operator
         self._now = now
         self.history = History()
-        self._approved_hash = ""
+        self._approved: Mapping[str, Json] = {}  # the approval that the journal recorded last
         self.refresh()
 
     def refresh(self) -> None:
         """Read the journal again: another process may have gone on with this run. JournalError when it does not verify."""
         entries = self._journal.entries()
         self.history = History.of(entries)
-        words = [str(entry.data["plan_hash"]) for entry in entries if entry.event == "approved"]
-        self._approved_hash = words[-1] if words else ""
+        words = [entry.data for entry in entries if entry.event == "approved"]
+        self._approved = words[-1] if words else {}
 
     def recorded_plan(self) -> Plan | None:
         """The plan in the run folder; None when there is none. PlanError when it was changed or is another version's."""
@@ -115,18 +115,18 @@ class ChangeControl:
             now=self._now(),
         )
         kept = self.approval
-        if kept is not None and given.says_the_same_as(kept) and self._approved_hash == given.plan_hash:
+        if kept is not None and given.says_the_same_as(kept) and self._approved == kept.to_json():
             return kept
-        self._journal.append("approved", **given.to_json())
+        self._approved = self._journal.append("approved", **given.to_json()).data
+        given = Approval.from_json(self._approved)
         approval.save(self._folder, given)
-        self._approved_hash = given.plan_hash
         return given
 
     def approved(self, plan: Plan | None) -> list[Finding]:
         """What stands against the approval; no server is contacted."""
         if plan is None:
             return []
-        return acceptance.approved(self._scope, plan, self.approval, self._approved_hash, self._operator, self._now())
+        return acceptance.approved(self._scope, plan, self.approval, self._approved, self._operator, self._now())
 
     def moved(self, plan: Plan, facts: Facts) -> list[Finding]:
         """What has changed since the plan was made."""
@@ -143,7 +143,7 @@ class ChangeControl:
             plan = self.recorded_plan()
             approved = {change.id: change.to_json() for change in plan.changes} if plan else {}
             strange = [change.id for change in written if approved.get(change.id) != change.to_json()]
-            if strange or plan is None or self._approved_hash != plan.hash:
+            if strange or plan is None or self._approved.get("plan_hash") != plan.hash:
                 raise Refused(
                     "the journal holds changes that are not in the approved plan "
                     f"({', '.join(strange) or 'no approved plan'}): their back-out was not approved"
