@@ -63,3 +63,13 @@ def test_a_cell_that_raises_is_failed_and_named(tmp_path: Path) -> None:
 def test_without_anybody_to_ask_a_prompt_fails_instead_of_hanging(tmp_path: Path) -> None:
     source = notebook(tmp_path, "x = 1", "import getpass\ngetpass.getpass('Password: ')")
     assert run_notebook(source, tmp_path / "out.ipynb", {}).kind == "StdinNotImplementedError"
+
+
+@pytest.mark.slow
+def test_an_output_that_was_recorded_before_does_not_pass_for_one_of_this_run(tmp_path: Path) -> None:
+    source = notebook(tmp_path, "x = 1", "raise RuntimeError('no')", "2")
+    node = nbformat.read(source, as_version=4)
+    node.cells[2].outputs = [nbformat.v4.new_output("stream", text="recorded earlier")]
+    nbformat.write(node, source)
+    run_notebook(source, tmp_path / "out.ipynb", {})
+    assert "recorded earlier" not in (tmp_path / "out.ipynb").read_text(encoding="utf-8")
