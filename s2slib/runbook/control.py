@@ -163,7 +163,7 @@ class ChangeControl:
                 continue
             other = History.of(verify(file))
             began = min((item.at for item in other.begun.values()), default=None)
-            left = [c for c in other.written() if not all(other.is_done(step.id) for step in c.undo)]
+            left = [c for c in other.written() if any(step.id not in other.over for step in c.undo)]
             if began is not None and mine is not None and began > mine and left:
                 found.append((began, folder.name))
         return [name for _, name in sorted(found, reverse=True)]

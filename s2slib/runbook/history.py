@@ -11,6 +11,7 @@ from s2slib.facts import Json
 from s2slib.records.journal import Entry
 from s2slib.runbook.change import Change
 
+OVER = ("done", "already", "not_needed")
 WRITTEN = ("done", "unsettled", "failed", "uncertain")
 SAYS_NOTHING = ("already", "moved", "blocked", "held", "stopped", "not_needed", "by_hand")  # of what was begun
 UNDO = "undo."
@@ -39,11 +40,12 @@ class Begun:
 
 @dataclass
 class History:
-    """Changes begun, oldest first by id, and the values that later commands need."""
+    """Changes begun, oldest first by id, the values that later commands need, and which changes have nothing left to do."""
 
     begun: dict[str, Begun] = field(default_factory=dict)
     bound: dict[str, Json] = field(default_factory=dict)
     plan_hash: str = ""
+    over: set[str] = field(default_factory=set)
 
     @classmethod
     def of(cls, entries: Iterable[Entry]) -> History:
@@ -64,6 +66,7 @@ class History:
             self._update(data["change"], replied="lost" not in data)
         elif entry.event == "outcome":
             self.bound.update(data.get("bound", {}))
+            (self.over.add if data["state"] in OVER else self.over.discard)(data["change"])
             if data["change"] in self.begun and data["state"] not in SAYS_NOTHING:
                 self._update(data["change"], state=str(data["state"]))
 

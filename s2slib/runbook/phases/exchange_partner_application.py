@@ -178,15 +178,17 @@ def plan(d: Scope, facts: Facts) -> tuple[list[Change], str]:
         return [], "several entries; none is touched"
     if not _same_url(fact.value["auth_metadata_url"], d.lync_metadata_url):
         return [], f"an entry points to {fact.value['auth_metadata_url']}; it is not touched"
-    changes = _repair_changes(d, facts) or waiting(
-        NAME,
-        "exchange.await_directory_replication",
-        "Wait until every domain controller has the partner application",
-        d.exchange_session_server,
-        facts,
-        {LYNC_IN_EXCHANGE: {"auth_metadata_url": fact.value["auth_metadata_url"]}},
-        _on_every_controller(d, {"auth_metadata_url": fact.value["auth_metadata_url"], "enabled": True}),
-    )
+    changes = _repair_changes(d, facts)
+    if not any(change.settled_when for change in changes):  # none of them waits for the entry itself
+        changes += waiting(
+            NAME,
+            "exchange.await_directory_replication",
+            "Wait until every domain controller has the partner application",
+            d.exchange_session_server,
+            facts,
+            {LYNC_IN_EXCHANGE: {"auth_metadata_url": fact.value["auth_metadata_url"]}},
+            _on_every_controller(d, {"auth_metadata_url": fact.value["auth_metadata_url"], "enabled": True}),
+        )
     return changes, "" if changes else f"{fact.value['name']} is complete and holds the served key"
 
 

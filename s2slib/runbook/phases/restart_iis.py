@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from s2slib.facts import Absent, Facts, Json, Known
-from s2slib.products import windows
 from s2slib.products.lync import on
-from s2slib.runbook.change import Change, Settle, Step
-from s2slib.runbook.derive import DC_ENTRY, LYNC_IN_EXCHANGE, TRUST_LOADED, WEB_HEALTHY
+from s2slib.runbook.change import Change
+from s2slib.runbook.derive import DC_ENTRY, LYNC_IN_EXCHANGE, TRUST_LOADED
 from s2slib.runbook.expect import ANY
 from s2slib.runbook.finding import Finding
 from s2slib.runbook.phases.common import ucs_gate, unknown_findings
+from s2slib.runbook.phases.iis import restart
 from s2slib.runbook.scope import ExchangeHost, Scope
 
 NAME = "restart_iis"
-HEALTH_S = 600
 
 
 def keys(d: Scope) -> list[str]:
@@ -83,30 +82,18 @@ def _changes_before(facts: Facts, server: ExchangeHost) -> bool:
 
 
 def _restart(d: Scope, facts: Facts, server: ExchangeHost) -> Change:
-    before = facts.value(on(server.fqdn, "components"), {})
-    settled: dict[str, Json] = {on(server.fqdn, TRUST_LOADED): True}
-    if before.get("ServerWideOffline") != "Inactive":  # a server in maintenance stays in it, and its pages say so
-        settled[on(server.fqdn, WEB_HEALTHY)] = True
-    if before:
-        settled[on(server.fqdn, "components")] = before
-    return Change(
+    loaded: dict[str, Json] = {on(server.fqdn, TRUST_LOADED): True}
+    return restart(
+        d,
+        facts,
+        server,
+        after=loaded,
+        settled=loaded,
         id=f"exchange.restart_iis.{server.fqdn.split('.')[0].lower()}",
         phase=NAME,
         title=f"Restart IIS on {server.fqdn}",
-        target=server.fqdn,
         reason="its web services know only the partner applications they found when they started",
-        steps=(Step(server.fqdn, windows.iisreset("/noforce", "/timeout:300")),),
         rests_on={on(server.fqdn, DC_ENTRY): ANY},
-        after={
-            on(server.fqdn, TRUST_LOADED): True,
-            on(server.fqdn, "iis_services"): {"W3SVC": "Running", "WAS": "Running"},
-        },
-        settled_when=Settle(
-            settled, HEALTH_S, poll_s=5, what="services run, health pages answer 200, component states as before"
-        ),
-        users_notice="every HTTP client of this server (Outlook, OWA, ActiveSync, PowerShell) while IIS cycles",
-        recovery=(Step(server.fqdn, windows.iisreset("/start")),),
         irreversible="a restart is not undone; a back-out of the partner application restarts once more",
-        hold_before=d.policy.restart == "hold",
         proven_by="worker start times, health pages, and the storage test",
     )

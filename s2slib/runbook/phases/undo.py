@@ -10,15 +10,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from s2slib.facts import Facts, Json
-from s2slib.products import windows
 from s2slib.products.lync import on
 from s2slib.remoting.command import Command
 from s2slib.runbook.change import Change, Settle, Step
-from s2slib.runbook.derive import DC_ENTRY, OLDEST_WORKER, TRUST_LOADED, WEB_HEALTHY
+from s2slib.runbook.derive import DC_ENTRY, OLDEST_WORKER, TRUST_LOADED
 from s2slib.runbook.expect import after_instant, later
+from s2slib.runbook.phases.iis import restart
 from s2slib.runbook.scope import ExchangeHost, Scope
-
-HEALTH_S = 600
 
 
 def undo(
@@ -64,29 +62,18 @@ def restarts(d: Scope, facts: Facts, phase: str, entry: Json) -> tuple[Change, .
 
 
 def _restart(d: Scope, facts: Facts, phase: str, server: ExchangeHost, entry: Json) -> Change:
-    before = facts.value(on(server.fqdn, "components"), {})
-    services = {on(server.fqdn, "iis_services"): {"W3SVC": "Running", "WAS": "Running"}}
-    settled: dict[str, Json] = dict(services)
-    if before.get("ServerWideOffline") != "Inactive":
-        settled[on(server.fqdn, WEB_HEALTHY)] = True
-    if before:
-        settled[on(server.fqdn, "components")] = before
-    return Change(
+    return restart(
+        d,
+        facts,
+        server,
+        after={on(server.fqdn, OLDEST_WORKER): after_instant(later(_gone(server)))},
+        settled={},
         id=f"undo.exchange.restart_iis.{server.fqdn.split('.')[0]}",
         phase=phase,
         title=f"Restart IIS on {server.fqdn}, to forget what was taken back",
-        target=server.fqdn,
         reason="its web services keep the partner applications they found when they started",
-        steps=(Step(server.fqdn, windows.iisreset("/noforce", "/timeout:300")),),
         rests_on={on(server.fqdn, DC_ENTRY): entry},
-        after={on(server.fqdn, OLDEST_WORKER): after_instant(later(_gone(server))), **services},
-        settled_when=Settle(
-            settled, HEALTH_S, poll_s=5, what="services run, health pages answer 200, component states as before"
-        ),
-        users_notice="every HTTP client of this server (Outlook, OWA, ActiveSync, PowerShell) while IIS cycles",
-        recovery=(Step(server.fqdn, windows.iisreset("/start")),),
         irreversible="a restart is not undone",
-        hold_before=d.policy.restart == "hold",
         proven_by="worker start times and health pages",
         only_if={_loaded(server): True},
     )

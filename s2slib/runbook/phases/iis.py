@@ -1,0 +1,41 @@
+"""One IIS restart as a change, whatever it is for: its line, its recovery, and when the server counts as back (O11, O12)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from s2slib.facts import Facts, Json
+from s2slib.products import windows
+from s2slib.products.lync import on
+from s2slib.runbook.change import Change, Settle, Step
+from s2slib.runbook.derive import WEB_HEALTHY
+from s2slib.runbook.scope import ExchangeHost, Scope
+
+HEALTH_S = 600
+
+
+def restart(
+    d: Scope, facts: Facts, server: ExchangeHost, after: dict[str, Json], settled: dict[str, Json], **more: Any
+) -> Change:
+    """`iisreset` on a server, held before where the deployment says so, started again if it fails, proven back.
+
+    `after` and `settled` hold besides services that run, health pages that answer and components in the states of
+    `facts`. A server in maintenance stays in it, and its pages say so.
+    """
+    before = facts.value(on(server.fqdn, "components"), {})
+    if before.get("ServerWideOffline") != "Inactive":
+        settled = {**settled, on(server.fqdn, WEB_HEALTHY): True}
+    if before:
+        settled = {**settled, on(server.fqdn, "components"): before}
+    return Change(
+        target=server.fqdn,
+        steps=(Step(server.fqdn, windows.iisreset("/noforce", "/timeout:300")),),
+        after={**after, on(server.fqdn, "iis_services"): {"W3SVC": "Running", "WAS": "Running"}},
+        settled_when=Settle(
+            settled, HEALTH_S, poll_s=5, what="services run, health pages answer 200, component states as before"
+        ),
+        users_notice="every HTTP client of this server (Outlook, OWA, ActiveSync, PowerShell) while IIS cycles",
+        recovery=(Step(server.fqdn, windows.iisreset("/start")),),
+        hold_before=d.policy.restart == "hold",
+        **more,
+    )
