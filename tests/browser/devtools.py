@@ -32,7 +32,7 @@ class Page:
     """One page. Expressions are JavaScript; what waits gives up with TimeoutError, naming what it waited for."""
 
     def __init__(self, address: str) -> None:
-        self._socket = websocket.create_connection(address, suppress_origin=True, timeout=30)
+        self._socket = websocket.create_connection(address, suppress_origin=True, timeout=60)
         self._number = 0
 
     def send(self, method: str, **parameters: Any) -> dict[str, Any]:
@@ -60,7 +60,7 @@ class Page:
             raise RuntimeError(f"{expression}: {result['exceptionDetails']}")
         return result["result"].get("value")
 
-    def wait(self, expression: str, timeout_s: float = 30) -> Any:
+    def wait(self, expression: str, timeout_s: float = 60) -> Any:
         """Wait until an expression is true; its value."""
         until = time.monotonic() + timeout_s
         while time.monotonic() < until:

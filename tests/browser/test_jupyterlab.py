@@ -7,7 +7,7 @@ import json
 import pytest
 from devtools import Page
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
 PROMPTS = "[...document.querySelectorAll('.jp-CodeCell .jp-InputPrompt')].map(e => e.textContent.trim())"
 ENTER, SHIFT = 13, 8
@@ -44,7 +44,7 @@ def run_all(page: Page, address: str, last: str) -> None:
     choose(page, "Edit", "Clear Outputs of All Cells")
     page.wait(f"{PROMPTS}.every(text => text === '[ ]:')")
     choose(page, "Run", "Run All Cells")
-    page.wait(f"{PROMPTS}.every(text => /^\\[\\d+\\]:$/.test(text))", 60)
+    page.wait(f"{PROMPTS}.every(text => /^\\[\\d+\\]:$/.test(text))")
 
 
 def choose(page: Page, menu: str, item: str) -> None:
