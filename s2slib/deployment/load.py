@@ -46,6 +46,9 @@ def from_parameters(parameters: Mapping[str, object], base: Path | None = None) 
     folder = base if base is not None else workspace.find().params
     file = folder / f"{name}.yaml"
     if not file.is_file():
+        if set(given) == {"deployment"}:
+            known = ", ".join(sorted(found.stem for found in folder.glob("*.yaml"))) or "none"
+            raise DeploymentError([Problem("deployment", f"there is no params/{name}.yaml", shown(name), known)])
         return _validated(given, Source(given), f"the parameters of {name} (there is no params/{name}.yaml)", folder)
     source = _read(file)
     data = source.data if isinstance(source.data, dict) else {}

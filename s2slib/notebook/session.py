@@ -220,7 +220,8 @@ class NotebookRun:
             return self.back_out_plan()
         result = await self._finished(lambda: run.back_out())
         if result.state != "done":
-            raise PhaseNotDone(f"{result.title}: {result.state}. {result.detail}")
+            display(result_view(result))  # type: ignore[no-untyped-call]
+            raise plainly(PhaseNotDone(f"{result.title}: {result.state}. {result.detail}"))
         return result_view(result)
 
     def back_out_plan(self) -> View:

@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -226,7 +226,7 @@ class Run:
         """Keep in run.json what the whole plan comes to."""
         plan, started = self.plan(), _utc()
         state: PhaseState = "blocked" if against else "pending" if plan.changes else "done"
-        detail = against[0].line() if against else f"{len(plan.changes)} changes to make" if plan.changes else ""
+        detail = against[0].line() if against else _to_make(plan.changes) if plan.changes else ""
         result = PhaseResult(PLAN, "Plan", state, detail, tuple(against), plan.changes, (), "", (), 0)
         self._keep(result, started)
 
@@ -298,7 +298,7 @@ class Run:
         if against:
             return "blocked", against[0].line()
         todo = [change for change in planned if rule(change, self._facts()).verdict is not Verdict.DONE]
-        return ("pending", f"{len(todo)} changes to make") if todo else ("done", "")
+        return ("pending", _to_make(todo)) if todo else ("done", "")
 
     def _carry_out(
         self, name: str, findings: list[Finding], plan: Plan
@@ -498,6 +498,10 @@ def _other_side(deployment: Deployment) -> Facts | None:
             "network.other_side", f"cannot be used ({type(error).__name__})", named, "facts.json of a run"
         )
         raise DeploymentError([problem], f"the deployment {deployment.deployment}") from None
+
+
+def _to_make(changes: Sequence[Change]) -> str:
+    return f"{len(changes)} change{'s' if len(changes) != 1 else ''} to make"
 
 
 def _utc() -> str:

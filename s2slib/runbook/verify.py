@@ -73,6 +73,7 @@ def verify(scope: Scope, facts: Facts, estates: Estates | None, path: NetworkPat
                 "unknown",
                 NAME,
                 "Test-CsExStorageConnectivity was not run: this mode only reads",
+                remedy="run this in mode verify (s2s verify)",
             )
         )
         return Verification(tuple(findings), 0, 0)
@@ -128,7 +129,7 @@ def _front_ends(scope: Scope, facts: Facts) -> list[Finding]:
     thumbprint = assigned.value["thumbprint"] if isinstance(assigned, Known) else ""
     if not thumbprint:
         return [
-            _check("lync_key", "Lync has a signing certificate", False, "none assigned", "one", "run 20_certificates")
+            _check("lync_key", "Lync's signing certificate", False, "none assigned", "one", "run 20_certificates")
         ]
     for front_end in scope.front_ends:
         findings.append(_front_end_key(facts, front_end, thumbprint))
@@ -141,7 +142,7 @@ def _front_ends(scope: Scope, facts: Facts) -> list[Finding]:
 
 def _front_end_key(facts: Facts, front_end: str, thumbprint: str) -> Finding:
     fact = facts[on(front_end, REPLICA_CERTIFICATE)]
-    title = "This front end holds the assigned signing certificate"
+    title = "Signing certificate in this front end's replica"
     if isinstance(fact, Unknown):
         return _unknown("front_end_key", title, fact, front_end)
     seen = fact.value["thumbprint"] if isinstance(fact, Known) else "none"
@@ -150,7 +151,7 @@ def _front_end_key(facts: Facts, front_end: str, thumbprint: str) -> Finding:
 
 def _served_key(facts: Facts, front_end: str, thumbprint: str) -> Finding:
     fact = facts[on(front_end, OWN_METADATA)]
-    title = "This front end serves the assigned key in its metadata document"
+    title = "Signing key in this front end's own metadata document"
     if not isinstance(fact, Known):
         return _unknown("served_key", title, fact, front_end)
     seen = fact.value["problem"] or ", ".join(fact.value["thumbprints"])
@@ -160,7 +161,7 @@ def _served_key(facts: Facts, front_end: str, thumbprint: str) -> Finding:
 
 def _replica_entry(scope: Scope, facts: Facts, front_end: str) -> Finding:
     fact = facts[on(front_end, REPLICA_ENTRY)]
-    title = "This front end's replica knows Exchange"
+    title = "Entry for Exchange in this front end's replica"
     if isinstance(fact, Unknown):
         return _unknown("replica_partner", title, fact, front_end)
     entry: Json = fact.value if isinstance(fact, Known) else {}
@@ -178,7 +179,7 @@ def _replica_entry(scope: Scope, facts: Facts, front_end: str) -> Finding:
 
 def _replica_url(scope: Scope, facts: Facts, front_end: str) -> Finding:
     fact = facts[on(front_end, REPLICA_CONFIGURATION)]
-    title = "This front end's replica knows Exchange's Autodiscover"
+    title = "Exchange's Autodiscover URL in this front end's replica"
     if not isinstance(fact, Known):
         return _unknown("replica_autodiscover", title, fact, front_end)
     seen, expected = fact.value["exchange_autodiscover_url"], scope.autodiscover_svc_url
@@ -198,7 +199,7 @@ def _lync_keys(facts: Facts) -> list[str]:
 
 def _document(url: str, facts: Facts, server: str, keys: list[str]) -> Finding:
     fact = facts[on(server, PEER_METADATA)]
-    title = f"This server gets {url} with the assigned key"
+    title = f"Signing key in {url}, as this server gets it"
     if not isinstance(fact, Known):
         return _unknown("metadata", title, fact, server)
     seen = fact.value["problem"] or ", ".join(fact.value["thumbprints"])
@@ -208,7 +209,7 @@ def _document(url: str, facts: Facts, server: str, keys: list[str]) -> Finding:
 
 def _exchange_entry(scope: Scope, facts: Facts) -> list[Finding]:
     fact = facts[LYNC_IN_EXCHANGE]
-    title = "Exchange knows Lync"
+    title = "Exchange's entry for Lync"
     if isinstance(fact, Unknown):
         return [_unknown("exchange_partner", title, fact)]
     if isinstance(fact, Absent) or not isinstance(fact, Known) or "several" in fact.value:
@@ -234,7 +235,7 @@ def _exchange_entry(scope: Scope, facts: Facts) -> list[Finding]:
         ),
         _check(
             "exchange_stored_key",
-            "The key that Exchange stored is the one that Lync signs with",
+            "Lync's signing key, as Exchange stored it",
             bool(served) and set(served) <= set(stored),
             ", ".join(stored) or "none",
             ", ".join(served) or "one",
@@ -242,7 +243,7 @@ def _exchange_entry(scope: Scope, facts: Facts) -> list[Finding]:
         ),
         _check(
             "exchange_realm",
-            "The realm that Exchange stored is Lync's",
+            "Lync's realm, as Exchange stored it",
             entry["realm"].casefold() == scope.deployment.lync_realm.casefold(),
             entry["realm"],
             scope.deployment.lync_realm,
@@ -250,7 +251,7 @@ def _exchange_entry(scope: Scope, facts: Facts) -> list[Finding]:
         ),
         _check(
             "exchange_linked_account",
-            "The linked account holds its roles",
+            "Roles of the linked account",
             bool(entry["linked_account"]) and not missing,
             f"{entry['linked_account'] or 'no account'}; missing: {', '.join(missing) or 'none'}",
             ", ".join(exchange.ROLES),
@@ -264,7 +265,7 @@ def _exchange_servers(scope: Scope, facts: Facts) -> list[Finding]:
     for server in scope.exchange_servers:
         findings.append(_document(scope.lync_metadata_url, facts, server.fqdn, _lync_keys(facts)))
         entry, loaded = facts[on(server.fqdn, DC_ENTRY)], facts[on(server.fqdn, TRUST_LOADED)]
-        title = "This server's web services have loaded the partner application"
+        title = "Partner application in this server's running web services"
         if isinstance(entry, Unknown) or isinstance(loaded, Unknown):
             findings.append(_unknown("loaded", title, entry if isinstance(entry, Unknown) else loaded, server.fqdn))
             continue
@@ -283,7 +284,7 @@ def _exchange_key(scope: Scope, facts: Facts) -> list[Finding]:
     findings = []
     for server in scope.exchange_servers:
         held = facts[on(server.fqdn, "exchange_certificates")]
-        title = "This Exchange server holds the current auth certificate"
+        title = "Exchange's auth certificate on this server"
         if not isinstance(held, Known):
             findings.append(_unknown("exchange_key", title, held, server.fqdn))
             continue
@@ -304,7 +305,7 @@ def _own_fetch(scope: Scope, facts: Facts, path: NetworkPath) -> list[Finding]:
         (scope.lync_metadata_url, _lync_keys(facts)),
         (scope.exchange_metadata_url, _exchange_keys(facts)),
     ):
-        title = f"This machine gets {url} with the assigned key"
+        title = f"Signing key in {url}, as this machine gets it"
         try:
             fetched = fetch_metadata(
                 url,

@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from s2slib.facts import Absent, Facts, Json, Known
+from s2slib.facts import Absent, Fact, Facts, Json, Known
 from s2slib.products import exchange, lync
 from s2slib.products.lync import on
 from s2slib.remoting.command import Later
 from s2slib.runbook.catalogue import OWN_METADATA, PEER_METADATA, pinned_controller
 from s2slib.runbook.change import Change, Settle, Step
-from s2slib.runbook.derive import DC_ENTRY, LYNC_IN_EXCHANGE
+from s2slib.runbook.derive import DC_ENTRY, LYNC_IN_EXCHANGE, TRUST_LOADED
 from s2slib.runbook.expect import ABSENT, ANY, contains, lacks, later
 from s2slib.runbook.finding import Finding
 from s2slib.runbook.phases.common import lync_realm, ucs_gate, unknown_findings, waiting
@@ -347,8 +347,9 @@ def _repair_changes(d: Scope, facts: Facts) -> list[Change]:
                     binds=after_unloading(d),
                 ),
             )
-        if not changes:  # the first one is taken back last
-            taken_back += restarts(d, facts, NAME, ANY)
+            restarted = any(step.users_notice for made in changes for step in made.undo)
+            if entry_after and not restarted:  # the first one that changes the entry is taken back last of them
+                taken_back += restarts(d, facts, NAME, ANY)
         changes.append(
             Change(
                 id=f"exchange.{change_id}",
@@ -359,13 +360,14 @@ def _repair_changes(d: Scope, facts: Facts) -> list[Change]:
                 steps=(Step(session, step),),
                 rests_on={LYNC_IN_EXCHANGE: {"identity": identity, **rests}},
                 after=after,
+                effects=_loaded_no_more(d) if LYNC_IN_EXCHANGE in after else {},
                 undo=taken_back,
                 irreversible=note,
                 settled_when=_on_every_controller(d, after[LYNC_IN_EXCHANGE]) if LYNC_IN_EXCHANGE in after else None,
             )
         )
 
-    def setting(name: str, key: str, wanted: Json, reason: str) -> None:
+    def setting(name: str, key: str, wanted: Json, reason: str, read_back: Json = None) -> None:
         if entry[key] == wanted:
             return
         change(
@@ -374,7 +376,7 @@ def _repair_changes(d: Scope, facts: Facts) -> list[Change]:
             reason,
             exchange.set_partner_application(identity, controller, **{name: wanted}),
             {key: entry[key]},
-            {LYNC_IN_EXCHANGE: {key: wanted}},
+            {LYNC_IN_EXCHANGE: {key: wanted if read_back is None else read_back}},
             (
                 f"Partner application: {name} as it was, {entry[key]}",
                 exchange.set_partner_application(identity, controller, **{name: entry[key]}),
@@ -395,7 +397,13 @@ def _repair_changes(d: Scope, facts: Facts) -> list[Change]:
     )
     if isinstance(facts[exchange.MAIL_USER], Known):
         if not entry["linked_account"]:
-            setting("LinkedAccount", "linked_account", account, "the entry has no linked account: no roles apply")
+            setting(
+                "LinkedAccount",
+                "linked_account",
+                account,
+                "the entry has no linked account: no roles apply",
+                ANY,  # it reads back as the account's place in the directory
+            )
         if not facts.value(exchange.MAIL_USER)["hidden"]:
             change(
                 "hide_application_account",
@@ -441,6 +449,11 @@ def _repair_changes(d: Scope, facts: Facts) -> list[Change]:
             "the old key is not put back: Lync no longer signs with it",
         )
     return changes
+
+
+def _loaded_no_more(d: Scope) -> dict[str, Fact]:
+    """An entry that was changed is newer than every worker: what the phase behind it restarts for."""
+    return {on(server.fqdn, TRUST_LOADED): Known(False) for server in d.exchange_servers}
 
 
 def _same_url(a: str, b: str) -> bool:

@@ -58,6 +58,7 @@ def _export(d: Scope, server: str, phase: str) -> tuple[Change, Change]:
         steps=(Step(server, windows.restrict_file(file)),),
         rests_on={on(server, EXPORT_HASH): ANY},
         after={on(server, EXPORT_ACCESS): {"restricted": True}},
+        effects={on(server, EXPORT_ACCESS): Known({"restricted": True})},  # the list itself is another one then
         irreversible="the archive stays restricted",
         proven_by="its access control list",
     )
