@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +33,6 @@ run.py [--offline DIR] VERB ...
   --offline DIR    install from such a folder only, each file checked against its SHA-256
 """
 EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 1, 64, 130
-SHOWS_SET_UP = ("demo", "test")
 _SETS = {"test": ("test",), "notebook": ("ui",)}
 _S2S = "import sys; from s2slib.cli import main; sys.argv[0] = 's2s'; sys.exit(main())"
 
@@ -106,10 +104,7 @@ def start(
         if request is None:
             console.say(USAGE.rstrip())
             return 0
-        began = time.monotonic()
         prepare(environment, request)
-        if request.verb in SHOWS_SET_UP:
-            console.say(f"run.py: set up ({time.monotonic() - began:.1f} s)")
         if request.verb == "wheelhouse":
             fill_wheelhouse(environment, Path(request.rest[0]).expanduser().absolute())
             return 0
