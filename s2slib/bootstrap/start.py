@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ run.py [--offline DIR] VERB ...
   --offline DIR    install from such a folder only, each file checked against its SHA-256
 """
 EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 1, 64, 130
+STARTED = "S2S_STARTED"  # tells the demo when run.py began, so that it can say how long the set-up took
 _SETS = {"test": ("test",), "notebook": ("ui",)}
 _S2S = "import sys; from s2slib.cli import main; sys.argv[0] = 's2s'; sys.exit(main())"
 
@@ -99,6 +101,7 @@ def start(
     environ = dict(os.environ if environ is None else environ)
     environ.pop("__PYVENV_LAUNCHER__", None)  # macOS: would make the new environment believe it is the old one
     environment = Environment(Path(root), {**environ, "PYTHONIOENCODING": "utf-8"}, run, console)
+    began = time.time()
     try:
         request = parse(arguments)
         if request is None:
@@ -112,7 +115,7 @@ def start(
             console.say("run.py: everything asked for is installed")
             return 0
         argv, folder = command(environment, request)
-        return (hand_over or become)(argv, {**environ, "PYTHONUTF8": "1"}, folder)
+        return (hand_over or become)(argv, {**environ, "PYTHONUTF8": "1", STARTED: f"{began:.3f}"}, folder)
     except UsageError as error:
         console.say(f"run.py: {error}\n\n{USAGE.rstrip()}")
         return EXIT_USAGE

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from s2slib import workspace
+from s2slib.bootstrap.start import STARTED
 from s2slib.commands.execute import run_notebooks
 from s2slib.commands.report import Reporter
 from s2slib.deployment import load
@@ -45,6 +46,9 @@ def run_demo(as_json: bool) -> int:
     places = workspace.find()
     report = Reporter(as_json)
     state = places.runs_dir() / f"demo-{os.getpid()}.json"
+    started = os.environ.pop(STARTED, "")
+    if started:
+        report.line(f"set up ({time.time() - float(started):.1f} s)", "dim")
     report.line("starting the embedded lab ...", "dim")
     began = time.monotonic()
     with _lab(state):
