@@ -14,6 +14,7 @@ from change_world import (
     AtLine,
     ChangeWorld,
     Decision,
+    Killed,
     Once,
     audit,
     carry_out,
@@ -21,11 +22,14 @@ from change_world import (
     left_behind,
     mortal,
     states,
+    wrap_run,
 )
 
 from s2slib.facts import Facts
 from s2slib.records.journal import verify
+from s2slib.remoting.command import Command
 from s2slib.remoting.errors import RemotingError
+from s2slib.remoting.reply import Reply
 from s2slib.runbook.estates import Channel
 from s2slib.runbook.run import Run
 
@@ -136,6 +140,35 @@ def test_a_back_out_whose_writer_dies_at_every_line_ends_where_the_run_began(die
     assert len(found) > 9
     audit(estate, folder)
     assert left_behind(before, estate) == {}
+
+
+def test_a_command_that_the_dead_writer_left_running_is_waited_for(estate: ChangeWorld) -> None:
+    """Its effect comes while the next writer looks: repeating it then would write twice."""
+    folder = estate.folder()
+    estate.apply("certificates", folder=folder)
+    left: list[Callable[[], Reply]] = []
+
+    def dying(server: str, command: Command, send: Callable[[], Reply]) -> Reply:
+        if command.effect == "write":
+            left.append(send)
+            raise Killed
+        return send()
+
+    def looking(server: str, command: Command, send: Callable[[], Reply]) -> Reply:
+        while left and command.render().startswith("Start-Sleep"):
+            left.pop()()
+        return send()
+
+    run = estate.open(folder)
+    wrap_run(run, dying)
+    assert incarnation(run, phase("autodiscover")) is None
+    with estate.open(folder) as again:
+        wrap_run(again, looking)
+        assert again.phase("autodiscover").state == "done"
+    assert left == []
+    said = [e.data["detail"] for e in verify(folder / "journal.jsonl") if e.event == "outcome"]
+    assert "took effect before the interruption" in said[-1]
+    audit(estate, folder)
 
 
 def test_the_audit_finds_a_write_that_no_journal_intended(estate: ChangeWorld) -> None:

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from change_world import ROOT, ChangeWorld, audit, carry_out, states
+from change_world import ROOT, ChangeWorld, Once, audit, carry_out, incarnation, mortal, states
 from click.testing import CliRunner
 
 from s2slib.cli import main
@@ -61,21 +61,36 @@ def lives(folder: Path, *room: int) -> list[dict[str, str]]:
 
 
 def test_a_full_disk_starts_no_change_and_keeps_every_earlier_line(estate: ChangeWorld) -> None:
+    """First nothing else than the journal is small enough to be written; then a run that was begun runs out of room in it."""
     folder = estate.folder()
     estate.apply("preflight", folder=folder)
+    journal = folder / "journal.jsonl"
     kept: list[str] = []
-    room = (0, 100, 1_000, 3_000, 6_000, 9_000)
-    for found in lives(folder, *room):
-        journal = folder / "journal.jsonl"
-        rows = [line for line in journal.read_text(encoding="utf-8").splitlines(True) if line.endswith("\n")]
-        assert rows[: len(kept)] == kept
-        kept = rows
-        verify(journal)
-        assert found.get("state") != "done"
-        assert "no change is started" in found.get("text", "") or "File too large" in found.get("text", "")
+    said = []
+    for begun in (False, True):
+        if begun:
+            with_an_intent(estate, folder)
+            (folder / "progress.jsonl").unlink()
+        for found in lives(folder, *((0,) if not begun else (0, 900, 4_000, 8_000))):
+            rows = [line for line in journal.read_text(encoding="utf-8").splitlines(True) if line.endswith("\n")]
+            assert rows[: len(kept)] == kept
+            kept = rows
+            verify(journal)
+            assert "state" not in found
+            said.append(found["error"])
+    assert said[0] == "OSError"
+    assert said.count("JournalError") >= 3, said
     with estate.open(folder) as run:
         assert set(states(carry_out(run, "certificates")).values()) == {"done"}
     audit(estate, folder)
+
+
+def with_an_intent(estate: ChangeWorld, folder: Path) -> None:
+    """The run was begun: its writer died right after its first intent."""
+    run = estate.open(folder)
+    mortal(run, Once(intent=("after",)))
+    assert incarnation(run, lambda run: carry_out(run, "certificates")) is None
+    run.close()
 
 
 def test_the_back_out_can_be_read_with_a_full_disk(estate: ChangeWorld) -> None:
