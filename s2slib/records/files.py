@@ -5,8 +5,11 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import time
 from pathlib import Path
 from typing import Any
+
+REPLACE_ATTEMPTS, REPLACE_PAUSE_S = 20, 0.1
 
 
 def write_text(path: Path, text: str) -> None:
@@ -17,10 +20,22 @@ def write_text(path: Path, text: str) -> None:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        _replace(temporary, path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def _replace(source: str, target: Path) -> None:
+    """Move one file over another. On Windows that fails while an indexer or virus scanner reads it: wait a little."""
+    for attempt in range(REPLACE_ATTEMPTS):
+        try:
+            os.replace(source, target)
+            return
+        except PermissionError:
+            if attempt == REPLACE_ATTEMPTS - 1:
+                raise
+            time.sleep(REPLACE_PAUSE_S)
 
 
 def write_json(path: Path, data: Any) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from s2slib.facts import Absent, Fact, Facts, Generated, Json, Known, fact_from_json, fact_to_json, normal
 from s2slib.remoting.command import Command, bind, command_from_json, command_to_json
 from s2slib.runbook import expect
-from s2slib.runbook.expect import ABSENT, ANY, all_hold, differences, names_later
+from s2slib.runbook.expect import ABSENT, ANY, all_hold, differences, names_later, unanswered
 
 
 class Verdict(StrEnum):
@@ -191,14 +191,19 @@ class Change:
 
 
 def bound_values(places: Mapping[str, tuple[str, str]], facts: Facts) -> dict[str, Json]:
-    """The values that `places` (name -> key and field) have in facts; what is not known there is left out."""
+    """The values that `places` (name -> key and field) have in facts; what is not known there is left out.
+
+    A whole fact (no field) that is absent is known too: its value is None.
+    """
     found: dict[str, Json] = {}
     for name, (key, field_name) in places.items():
-        value = facts.value(key)
-        if field_name:
-            value = value.get(field_name) if isinstance(value, Mapping) else None
-        if value is not None:
-            found[name] = normal(value)
+        fact = facts[key]
+        if isinstance(fact, Known) and not field_name:
+            found[name] = normal(fact.value)
+        elif isinstance(fact, Known) and isinstance(fact.value, Mapping) and fact.value.get(field_name) is not None:
+            found[name] = normal(fact.value[field_name])
+        elif isinstance(fact, Absent) and not field_name:
+            found[name] = None
     return found
 
 
@@ -256,20 +261,17 @@ def rule(change: Change, facts: Facts, *, begun: bool = False) -> Ruling:
     | --- | --- | --- | --- |
     | yes | any | - | done |
     | no or unknown | no | - | moved |
-    | unknown | yes or unknown | yes | blocked |
-    | no | unknown | yes | blocked |
+    | no or unknown | yes or unknown | yes | blocked |
     | no | yes | no | do |
+
+    A condition that fails does not outweigh an unknown one here: what was not read may be what somebody set.
     """
-    after = all_hold(facts, change.after)
-    if after is True:
+    if all_hold(facts, change.after) is True:
         return Ruling(Verdict.DONE)
     rests_on = {**change.rests_on}
     for key, condition in change.half_way.items() if begun else ():
         rests_on[key] = expect.one_of(rests_on[key], condition) if key in rests_on else condition
-    rests = all_hold(facts, rests_on)
-    if rests is False:
+    if all_hold(facts, rests_on) is False:
         return Ruling(Verdict.MOVED, tuple(differences(facts, rests_on)))
-    if after is None or rests is None:
-        unknown = [*differences(facts, change.after), *differences(facts, rests_on)]
-        return Ruling(Verdict.BLOCKED, tuple(row for row in unknown if row[1].startswith("unknown")))
-    return Ruling(Verdict.DO)
+    unknown = [*unanswered(facts, change.after), *unanswered(facts, rests_on)]
+    return Ruling(Verdict.BLOCKED, tuple(dict.fromkeys(unknown))) if unknown else Ruling(Verdict.DO)

@@ -17,6 +17,7 @@ EXCHANGE_IN_LYNC = "lync/exchange_partner_application"
 DC_ENTRY = "dc_lync_partner_application"
 REPLICA_ENTRY = "replica_exchange_partner_application"
 TRUST_LOADED = "trust_loaded"
+TRUST_HELD = "trust_held"
 OLDEST_WORKER = "oldest_worker"
 WEB_HEALTHY = "web_healthy"
 
@@ -35,6 +36,7 @@ def derive(d: Scope, facts: Facts) -> Facts:
         derived[on(server.fqdn, TRUST_LOADED)] = trust_loaded(
             entry, facts[on(server.fqdn, "workers")], facts[on(server.fqdn, "iis_services")]
         )
+        derived[on(server.fqdn, TRUST_HELD)] = trust_held(entry, facts[on(server.fqdn, "workers")])
         derived[on(server.fqdn, OLDEST_WORKER)] = oldest_worker(facts[on(server.fqdn, "workers")])
         derived[on(server.fqdn, WEB_HEALTHY)] = web_healthy(
             facts, server.fqdn, server.is_client_access, server.is_mailbox
@@ -94,6 +96,21 @@ def trust_loaded(entry: Fact, workers: Fact, services: Fact) -> Fact:
         return Known(False)
     changed = parse_instant(entry.value["when_changed_utc"])
     return Known(all(parse_instant(worker["started"]) > changed for worker in workers.value))
+
+
+def trust_held(entry: Fact, workers: Fact) -> Fact:
+    """Whether any EWS or Autodiscover worker of a server works with the entry as it is now; absent without an entry.
+
+    One is enough to go on honouring what is taken back. False when none runs: it will read the directory when it starts.
+    """
+    if not isinstance(entry, Known):
+        return entry
+    if not isinstance(workers, Known):
+        return workers
+    if "several" in entry.value:
+        return Unknown("several partner applications claim to be Lync")
+    changed = parse_instant(entry.value["when_changed_utc"])
+    return Known(any(parse_instant(worker["started"]) > changed for worker in workers.value))
 
 
 def oldest_worker(workers: Fact) -> Fact:

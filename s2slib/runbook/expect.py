@@ -137,6 +137,19 @@ def differences(facts: Facts, conditions: Mapping[str, Json]) -> list[tuple[str,
     ]
 
 
+def unanswered(facts: Facts, conditions: Mapping[str, Json]) -> list[tuple[str, str, str]]:
+    """(key, seen, expected) of every condition on something that is not known."""
+    return [
+        (
+            key,
+            show_fact(facts[key]) if isinstance(facts[key], Unknown) else f"unknown: {show(expected)}",
+            show(expected),
+        )
+        for key, expected in conditions.items()
+        if holds(facts[key], expected) is None
+    ]
+
+
 def show_fact(fact: Fact) -> str:
     """A fact in a few words."""
     match fact:

@@ -16,6 +16,7 @@ from s2slib.runbook.derive import (
     LYNC_IN_EXCHANGE,
     OLDEST_WORKER,
     REPLICA_ENTRY,
+    TRUST_HELD,
     TRUST_LOADED,
     WEB_HEALTHY,
     derive,
@@ -119,6 +120,7 @@ DERIVED_FROM: dict[str, tuple[str, ...]] = {
     DC_ENTRY: ("dc_partner_applications",),
     REPLICA_ENTRY: ("replica_partner_applications",),
     TRUST_LOADED: ("dc_partner_applications", "workers", "iis_services"),
+    TRUST_HELD: ("dc_partner_applications", "workers"),
     OLDEST_WORKER: ("workers",),
     WEB_HEALTHY: _HEALTH,
 }

@@ -12,10 +12,11 @@ It binds this runs folder only, not two jump hosts: the re-read before each chan
 
 from __future__ import annotations
 
-import getpass
+import contextlib
 import json
 import os
 import socket
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -27,6 +28,7 @@ from filelock import FileLock, Timeout
 from s2slib.records.files import write_json
 
 PATIENCE_S = 5.0
+UNKNOWN = "unknown"
 
 
 class Refused(RuntimeError):
@@ -53,11 +55,15 @@ class Holder:
 
 
 def account() -> str:
-    """The operating-system account of this process."""
+    """The operating-system account of this process, as the system names it: no environment variable is asked."""
     try:
-        return getpass.getuser()
+        if sys.platform == "win32":
+            return os.getlogin()  # GetUserName
+        import pwd
+
+        return pwd.getpwuid(os.geteuid()).pw_name
     except (KeyError, OSError, ImportError):
-        return "unknown"
+        return UNKNOWN
 
 
 @contextmanager
@@ -91,7 +97,8 @@ def writer_lock(
         try:
             yield
         finally:
-            record.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # somebody reads it: the next writer takes it over
+                record.unlink(missing_ok=True)
     finally:
         lock.release()
 

@@ -98,8 +98,10 @@ def sha256_of(data: Any) -> str:
 
 
 def back_out_of(changes: Sequence[Change]) -> tuple[Change, ...]:
-    """The changes that undo these, newest first."""
-    return tuple(step for change in reversed(changes) for step in change.undo)
+    """The changes that undo these, newest first; a step that several of them want (a restart) comes once, at the last."""
+    steps = [step for change in reversed(changes) for step in change.undo]
+    last = {step.id: index for index, step in enumerate(steps)}
+    return tuple(step for index, step in enumerate(steps) if last[step.id] == index)
 
 
 def ids(changes: Iterable[Change]) -> list[str]:

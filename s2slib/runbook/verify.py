@@ -128,9 +128,7 @@ def _front_ends(scope: Scope, facts: Facts) -> list[Finding]:
         return [_unknown("lync_key", "Lync's signing certificate", assigned)]
     thumbprint = assigned.value["thumbprint"] if isinstance(assigned, Known) else ""
     if not thumbprint:
-        return [
-            _check("lync_key", "Lync's signing certificate", False, "none assigned", "one", "run 20_certificates")
-        ]
+        return [_check("lync_key", "Lync's signing certificate", False, "none assigned", "one", "run 20_certificates")]
     for front_end in scope.front_ends:
         findings.append(_front_end_key(facts, front_end, thumbprint))
         findings.append(_served_key(facts, front_end, thumbprint))

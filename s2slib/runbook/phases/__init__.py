@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from s2slib.facts import Facts
+from s2slib.products import lync
 from s2slib.runbook.change import Change
+from s2slib.runbook.expect import lacks
 from s2slib.runbook.finding import Finding
 from s2slib.runbook.phases import (
     autodiscover,
@@ -67,6 +69,9 @@ PHASES: tuple[Phase, ...] = (
 )
 
 
+GATED = (exchange_partner_application.NAME, restart_iis.NAME, lync_partner_application.NAME)
+
+
 def phase(name: str) -> Phase:
     """A phase by name; KeyError names the ones there are."""
     for candidate in PHASES:
@@ -83,7 +88,7 @@ def whole_plan(d: Scope, facts: Facts) -> Plan:
     for step in PHASES:
         planned, reason = step.plan(d, facts)
         others = [change for change in planned if not _in_reach(d, change)]
-        planned = [change for change in planned if _in_reach(d, change)]
+        planned = [_gated(d, change) for change in planned if _in_reach(d, change)]
         for change in planned:
             facts = change.project(facts)
         changes += planned
@@ -93,6 +98,13 @@ def whole_plan(d: Scope, facts: Facts) -> Plan:
             reasons.append((step.name, reason))
     changes = with_export(d, read, changes)
     return Plan(d.name, tuple(changes), tuple(reasons), d.deployment.fingerprint(), _cannot_undo(d, facts, changes))
+
+
+def _gated(d: Scope, change: Change) -> Change:
+    """The change, resting on it that no policy lets contact lists migrate, where it would let Lync reach Exchange (O1)."""
+    if d.policy.ucs == "migrate_now" or change.phase not in GATED or not change.steps:
+        return change
+    return replace(change, rests_on={**change.rests_on, lync.USER_POLICIES: lacks({"ucs_allowed": True})})
 
 
 def _in_reach(d: Scope, change: Change) -> bool:

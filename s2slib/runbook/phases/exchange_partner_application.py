@@ -171,6 +171,8 @@ def plan(d: Scope, facts: Facts) -> tuple[list[Change], str]:
     if isinstance(fact, Absent):
         if not lync_realm(facts):
             return [], "Lync's realm is unknown"
+        if not facts.known(exchange.MAIL_USER, exchange.ROLE_ASSIGNMENTS):
+            return [], "whether the application account and its roles are there is unknown"
         return [_create(d, facts)], ""
     if not isinstance(fact, Known):
         return [], "Exchange's partner applications are unknown"
@@ -205,9 +207,11 @@ def _create(d: Scope, facts: Facts) -> Change:
         "use_auth_server": False,
         "thumbprints": contains(*served),
     }
-    rests_on: dict[str, Json] = {LYNC_IN_EXCHANGE: ABSENT}
-    if isinstance(facts[exchange.MAIL_USER], Absent):
-        rests_on[exchange.MAIL_USER] = ABSENT
+    rests_on: dict[str, Json] = {
+        LYNC_IN_EXCHANGE: ABSENT,
+        exchange.MAIL_USER: facts.value(exchange.MAIL_USER, ABSENT),
+        exchange.ROLE_ASSIGNMENTS: facts.value(exchange.ROLE_ASSIGNMENTS, ABSENT),
+    }
     for server in d.exchange_servers:
         rests_on[on(server.fqdn, PEER_METADATA)] = {
             "problem": "",
@@ -234,7 +238,10 @@ def _create(d: Scope, facts: Facts) -> Change:
         },
         undo=_undo_create(d, facts),
         binds={IDENTITY: (LYNC_IN_EXCHANGE, "identity")},
-        half_way={exchange.MAIL_USER: {"name": exchange.APPLICATION_ACCOUNT}},
+        half_way={
+            exchange.MAIL_USER: {"name": exchange.APPLICATION_ACCOUNT},
+            exchange.ROLE_ASSIGNMENTS: lacks(),
+        },
         settled_when=_on_every_controller(d, entry),
         proven_by="Get-PartnerApplication from the domain controller of every Exchange server; then the storage test",
     )
@@ -347,8 +354,7 @@ def _repair_changes(d: Scope, facts: Facts) -> list[Change]:
                     binds=after_unloading(d),
                 ),
             )
-            restarted = any(step.users_notice for made in changes for step in made.undo)
-            if entry_after and not restarted:  # the first one that changes the entry is taken back last of them
+            if entry_after:
                 taken_back += restarts(d, facts, NAME, ANY)
         changes.append(
             Change(

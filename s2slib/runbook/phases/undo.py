@@ -13,7 +13,7 @@ from s2slib.facts import Facts, Json
 from s2slib.products.lync import on
 from s2slib.remoting.command import Command
 from s2slib.runbook.change import Change, Settle, Step
-from s2slib.runbook.derive import DC_ENTRY, OLDEST_WORKER, TRUST_LOADED
+from s2slib.runbook.derive import DC_ENTRY, OLDEST_WORKER, TRUST_HELD
 from s2slib.runbook.expect import after_instant, later
 from s2slib.runbook.phases.iis import restart
 from s2slib.runbook.scope import ExchangeHost, Scope
@@ -48,7 +48,7 @@ def undo(
 
 def before_unloading(d: Scope) -> dict[str, tuple[str, str]]:
     """What is to be known before the partner application is taken back: which servers work with it (`binds_before`)."""
-    return {_loaded(server): (on(server.fqdn, TRUST_LOADED), "") for server in d.exchange_servers}
+    return {_loaded(server): (on(server.fqdn, TRUST_HELD), "") for server in d.exchange_servers}
 
 
 def after_unloading(d: Scope) -> dict[str, tuple[str, str]]:
