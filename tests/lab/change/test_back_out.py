@@ -151,7 +151,8 @@ def half_way(estate: ChangeWorld, folder: Path) -> None:
     assert results["exchange_partner_application"].state == "failed"
 
 
-@pytest.mark.parametrize("way", ["back", pytest.param("on", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["back", "on"])
 def test_a_create_that_failed_half_way_is_taken_back_or_gone_on_with_as_far_as_it_got(
     way: str, estate: ChangeWorld
 ) -> None:

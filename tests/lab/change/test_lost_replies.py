@@ -135,7 +135,8 @@ def test_a_write_that_cannot_be_read_back_is_uncertain_until_it_can(
     audit(estate, folder)
 
 
-@pytest.mark.parametrize("server", [FE1, pytest.param(EX1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("server", [FE1, EX1])
 def test_a_command_that_still_runs_when_its_reply_is_lost_is_waited_for(server: str, estate: ChangeWorld) -> None:
     """The reply is lost at once; the effect comes while the executor waits. Repeating it would be the mistake."""
     folder = estate.folder()

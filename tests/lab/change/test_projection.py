@@ -59,10 +59,9 @@ def named(change: Change) -> set[str]:
 
 def step_by_step(run: Run) -> list[str]:
     """Apply a whole plan change by change; the ids of the changes whose projection was borne out."""
-    plan = whole_plan(run.scope, run.inspect())
+    before: Facts = run.inspect()
     borne_out = []
-    for change in plan.changes:
-        before: Facts = run.inspect()
+    for change in whole_plan(run.scope, before).changes:
         known = {**run.control.known(), **run.control.history.bound}
         bound = change.bind(known)
         assert rule(bound, before).verdict is Verdict.DO, change.id
@@ -75,7 +74,8 @@ def step_by_step(run: Run) -> list[str]:
         wrong = {key: rows for key in named(bound) if (rows := differs(projected[key], after[key]))}
         assert wrong == {}, change.id
         borne_out.append(change.id)
-    assert not whole_plan(run.scope, run.inspect()).changes
+        before = after
+    assert not whole_plan(run.scope, before).changes
     return borne_out
 
 

@@ -67,7 +67,7 @@ def notes(folder: Path) -> list[str]:
     return [str(entry.data["note"]) for entry in verify(folder / "journal.jsonl") if entry.event == "note"]
 
 
-@pytest.mark.parametrize("shared", [False, True], ids=["two runs", "one run"])
+@pytest.mark.parametrize("shared", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["two runs", "one run"])
 def test_one_wins_and_the_other_is_told_who_and_then_writes_nothing(shared: bool, estate: ChangeWorld) -> None:
     winner = estate.folder()
     loser = winner if shared else estate.folder()

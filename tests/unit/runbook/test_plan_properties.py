@@ -19,7 +19,7 @@ from s2slib.runbook.change import Change, Settle, Step, Verdict, rule
 from s2slib.runbook.derive import EXCHANGE_IN_LYNC, LYNC_IN_EXCHANGE
 from s2slib.runbook.expect import ABSENT, ANY, contains, lacks, one_of
 from s2slib.runbook.phases import whole_plan
-from s2slib.runbook.plan import Plan, PlanError, back_out_of, sha256_of
+from s2slib.runbook.plan import Plan, PlanError, sha256_of
 
 # One independent thing each that a plan may find to be done; several at once make the estates to plan for.
 HARMS: dict[str, dict[str, Any]] = {
@@ -116,7 +116,7 @@ def test_the_back_out_names_every_change_once_newest_first(names: list[str]) -> 
     plan = planned(names)
     undone = [step.id for step in plan.back_out()]
     assert len(undone) == len(set(undone))
-    assert undone == [step.id for step in back_out_of(plan.changes)]
+    assert undone == [step.id for change in reversed(plan.changes) for step in change.undo]
     for change in plan.changes:
         if change.steps:
             assert change.undo or change.irreversible, change.id
