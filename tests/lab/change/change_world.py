@@ -18,6 +18,7 @@ from s2slib.lab.scenario import Scenario
 from s2slib.lab.service import Lab
 from s2slib.lab.snapshot import difference, state
 from s2slib.lab.transitions import Transition
+from s2slib.records.files import write_json
 from s2slib.records.journal import Entry, verify
 from s2slib.records.run_record import Mode
 from s2slib.remoting.command import Command
@@ -118,8 +119,7 @@ class ChangeWorld:
         sections = {**sections, "policy": {**APPROVAL_REQUIRED["policy"], **sections.get("policy", {})}}
         folder = self.folder()
         with self.open(folder, "check", **sections) as run:
-            run.inspect()
-            run.keep_plan([])
+            keep_plan(run)
             run.control.approve(**approval())
         return folder
 
@@ -161,6 +161,13 @@ def carry_out(run: Run, *names: str) -> dict[str, PhaseResult]:
         if results[name].state != "done":
             break
     return results
+
+
+def keep_plan(run: Run) -> None:
+    """Plan on fresh facts, and make that the run's plan as the planning notebook does."""
+    run.inspect()
+    plan = run.plan()
+    write_json(run.folder / "plan.json", {**plan.to_json(), "hash": plan.hash})
 
 
 def states(results: dict[str, PhaseResult]) -> dict[str, str]:

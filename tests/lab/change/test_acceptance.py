@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from change_world import ALL, FE2, ChangeWorld, approval, carry_out, change_world, states
+from change_world import ALL, FE2, ChangeWorld, approval, carry_out, change_world, keep_plan, states
 from click.testing import CliRunner, Result
 
 from s2slib.cli import main
@@ -39,8 +39,7 @@ def plan(world: ChangeWorld, **policy: Any) -> Path:
     """A run with a plan and no approval."""
     folder = world.folder()
     with world.open(folder, "check", policy={**REQUIRED, **policy}) as run:
-        run.inspect()
-        run.keep_plan([])
+        keep_plan(run)
     return folder
 
 

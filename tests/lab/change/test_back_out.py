@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from change_world import (
@@ -24,6 +25,7 @@ from click.testing import CliRunner
 from s2slib.cli import main
 from s2slib.lab import faults
 from s2slib.products import exchange
+from s2slib.records.journal import verify
 from s2slib.records.run_record import EXIT_CODES
 from s2slib.remoting.command import Cmdlet, Command, Script
 from s2slib.remoting.errors import OutcomeUncertain
@@ -131,9 +133,9 @@ def test_a_run_that_a_later_one_built_on_is_not_taken_back_first(estate: ChangeW
     assert estate.back_out(first).state == "done"
 
 
-def half_way(estate: ChangeWorld, folder: Path) -> None:
+def half_way(estate: ChangeWorld, folder: Path, **sections: Any) -> None:
     """The script stops behind its first object, and its reply is lost: the account exists, and nothing else."""
-    with estate.open(folder) as run:
+    with estate.open(folder, **sections) as run:
         session = run.scope.exchange_session_server
         address = f"{ACCOUNT}@litwareinc.com"
         user = {"Name": ACCOUNT, "DisplayName": ACCOUNT, "ExternalEmailAddress": address}
@@ -168,6 +170,20 @@ def test_a_create_that_failed_half_way_is_taken_back_or_gone_on_with_as_far_as_i
     removed = [row.cause.command.split()[0] for row in estate.rows() if row.cause.command.startswith("Remove-")]
     assert removed == ["Remove-MailUser"]
     assert left_behind(before, estate) == {}
+
+
+@pytest.mark.slow
+def test_an_approved_create_that_failed_half_way_is_begun_again_by_its_own_run_only(estate: ChangeWorld) -> None:
+    required = {"policy": {"approval": "required"}}
+    folder, other = estate.approved(), estate.approved()
+    half_way(estate, folder, **required)
+    strange = estate.apply("exchange_partner_application", folder=other, **required)["exchange_partner_application"]
+    assert strange.state == "refused"
+    assert "exchange/mail_user is not as planned" in strange.detail
+    estate.apply("exchange_partner_application", folder=folder, **required)
+    begun = [e.data["change"]["id"] for e in verify(folder / "journal.jsonl") if e.event == "intent"]
+    assert begun.count("exchange.create_lync_partner_application") == 2
+    audit(estate, folder)
 
 
 @pytest.mark.slow

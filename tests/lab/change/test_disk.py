@@ -79,7 +79,7 @@ def test_a_full_disk_starts_no_change_and_keeps_every_earlier_line(estate: Chang
             assert "state" not in found
             said.append(found["error"])
     assert said[0] in ("OSError", "JournalError")
-    assert said.count("JournalError") >= 2, said
+    assert "JournalError" in said, said
     with estate.open(folder) as run:
         assert set(states(carry_out(run, "certificates")).values()) == {"done"}
     audit(estate, folder)
