@@ -285,6 +285,7 @@ def _guarded(action: Callable[[], int]) -> int:
     from s2slib.credentials.lab_state import LabStateError
     from s2slib.deployment import DeploymentError
     from s2slib.records.journal import JournalError
+    from s2slib.records.run_record import RecordError
     from s2slib.runbook.approval import ApprovalError
     from s2slib.runbook.lock import Refused
     from s2slib.runbook.plan import PlanError
@@ -301,7 +302,7 @@ def _guarded(action: Callable[[], int]) -> int:
     except ApprovalError as error:
         click.echo(str(error), err=True)
         return EXIT_USAGE
-    except (CredentialError, LabStateError, WorkspaceError, JournalError, PlanError) as error:
+    except (CredentialError, LabStateError, WorkspaceError, JournalError, PlanError, RecordError) as error:
         click.echo(str(error), err=True)
         return EXIT_ERROR
     except OSError as error:

@@ -17,9 +17,10 @@ from s2slib.records.journal import Journal, torn, verify, verify_end
 from s2slib.records.redaction import Redactor
 from s2slib.records.run_record import EXIT_CODES, RunRecord
 from s2slib.runbook.acceptance import Operator
+from s2slib.runbook.approval import ApprovalError
 from s2slib.runbook.control import ChangeControl
 from s2slib.runbook.finding import blocking, ordered
-from s2slib.runbook.lock import Holder, Refused, account, unlock
+from s2slib.runbook.lock import Holder, Refused, account, unlock, writer_lock
 from s2slib.runbook.plan import Plan, PlanError
 from s2slib.runbook.run import Run
 from s2slib.runbook.scope import Scope
@@ -106,8 +107,15 @@ def apply(target: str, confirmed: tuple[str, ...], as_json: bool) -> int:
 def resume(run: str, confirmed: tuple[str, ...], as_json: bool) -> int:
     """Go on with a run that was stopped, killed or held: the same code as apply, by the one rule."""
     control, folder = _control(run)
-    control.clear_stop()
+    _take_stop_back(control, folder)
     return _carry_on(folder, confirmed, as_json, backing_out=control.history.backed_out)
+
+
+def _take_stop_back(control: ChangeControl, folder: Path) -> None:
+    """Only while nobody writes: a writer that has not seen the request yet would go on. Refused names that writer."""
+    name = of_run(folder).deployment
+    with writer_lock(folder.parent, name, folder.name, taken_over=control.note_dead_writer):
+        control.clear_stop()
 
 
 def _carry_on(folder: Path, confirmed: tuple[str, ...], as_json: bool, *, backing_out: bool = False) -> int:
@@ -117,7 +125,10 @@ def _carry_on(folder: Path, confirmed: tuple[str, ...], as_json: bool, *, backin
         if control.history.backed_out:
             raise Refused(f"{folder.name} was backed out; make a new plan. Nothing was contacted")
         recorded = _recorded(control)
-        refusals = control.approved(recorded)
+        try:
+            refusals = control.approved(recorded)
+        except ApprovalError as error:
+            raise Refused(f"{error}. Nothing was contacted") from None
         if recorded is None and deployment.policy.approval == "required":
             raise Refused(f"{folder.name} has no plan: s2s plan PARAMS makes one. Nothing was contacted")
         if refusals:
@@ -141,7 +152,7 @@ def back_out(run: str, confirmed: tuple[str, ...], show: bool, as_json: bool) ->
     control, folder = _control(run)
     if not show:
         control.back_out()  # refuses before anything is contacted
-        control.clear_stop()
+        _take_stop_back(control, folder)
         deployment = of_run(folder)
         return run_notebooks("back-out", deployment, as_json=as_json, folder=folder, confirmed_restarts=confirmed)
     from s2slib.notebook.ticket import back_out_view
@@ -215,4 +226,6 @@ def _control(run: str) -> tuple[ChangeControl, Path]:
 
 def _control_of(folder: Path, deployment: Deployment) -> ChangeControl:
     operator = Operator(account(), platform.node())
-    return ChangeControl(Scope(deployment), folder, Journal(folder / "journal.jsonl"), operator)
+    record = RunRecord.load(folder)
+    made_under = record.approval if record else ""
+    return ChangeControl(Scope(deployment), folder, Journal(folder / "journal.jsonl"), operator, made_under=made_under)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import sys
 import time
 from pathlib import Path
@@ -11,9 +12,13 @@ from typing import Any
 from s2slib import workspace
 from s2slib.commands.report import Reporter
 from s2slib.deployment import Deployment
+from s2slib.deployment.network import Timeouts
 from s2slib.deployment.saved import portable, save
+from s2slib.records.journal import JournalError, verify
 from s2slib.records.redaction import Redactor
 from s2slib.records.run_record import RunRecord
+from s2slib.runbook.history import History
+from s2slib.runbook.run import RUN_ENDS
 
 PHASE_NOTEBOOKS = (
     "10_preflight",
@@ -34,6 +39,7 @@ SEQUENCES: dict[str, tuple[str, ...]] = {
     "verify": (VERIFY_NOTEBOOK, RECORD_NOTEBOOK),
     "back-out": (BACK_OUT_NOTEBOOK, RECORD_NOTEBOOK),
 }
+CELL_MARGIN_S = 900  # reading, and what is under way when a phase's deadline comes
 MODES = {"check": "check", "plan": "check", "apply": "apply", "verify": "verify", "back-out": "apply"}
 
 
@@ -59,9 +65,21 @@ def run_notebooks(
         "run_folder": str(folder),
         "confirmed_restarts": list(confirmed_restarts),
     }
-    limit_s = float(deployment.network.timeouts_s.run)
-    failure = _run(SEQUENCES[verb], places.notebooks, folder, parameters, report, verb, limit_s)
-    return report.end(RunRecord.load(folder), folder, failure)
+    timeouts = deployment.network.timeouts_s
+    started = RunRecord.load(folder)
+    ended_before = started.ended if started else ""
+    failure = _run(SEQUENCES[verb], places.notebooks, folder, parameters, report, verb, timeouts)
+    record = RunRecord.load(folder)
+    told = record is not None and record.ended != ended_before
+    return report.end(record, folder, failure, told=told, is_open=_has_open_change(folder))
+
+
+def _has_open_change(folder: Path) -> bool:
+    """Whether the journal has an intent of which nobody knows yet what became of it."""
+    try:
+        return any(not begun.by_hand for begun in History.of(verify(folder / "journal.jsonl")).open())
+    except JournalError:
+        return False
 
 
 def _run(
@@ -71,7 +89,7 @@ def _run(
     parameters: dict[str, Any],
     report: Reporter,
     verb: str,
-    limit_s: float,
+    timeouts: Timeouts,
 ) -> str:
     """Execute notebooks in order; when one stops the run, only the change record still follows. The first failure."""
     from s2slib.notebook.engine import run_notebook
@@ -79,17 +97,24 @@ def _run(
     failure = ""
     answer = Answers() if sys.stdin is not None and sys.stdin.isatty() else None
     redactor = Redactor()
-    start = time.monotonic()
+    ends = time.monotonic() + timeouts.run
+    os.environ[RUN_ENDS] = f"{time.time() + timeouts.run:.0f}"  # the kernels inherit it
     for name in names:
         if failure and verb != "check" and name != RECORD_NOTEBOOK:
             continue
-        if time.monotonic() - start > limit_s and name != RECORD_NOTEBOOK:
-            failure = failure or f"the run's deadline is over ({limit_s:.0f} s, network.timeouts_s.run)"
+        if time.monotonic() > ends and name != RECORD_NOTEBOOK:
+            failure = failure or f"the run's deadline is over ({timeouts.run} s, network.timeouts_s.run)"
             continue
         began = time.monotonic()
         with report.watching(folder):
-            target = folder / "notebooks" / f"{name}.ipynb"
-            done = run_notebook(notebooks / f"{name}.ipynb", target, parameters, answer=answer, redactor=redactor)
+            done = run_notebook(
+                notebooks / f"{name}.ipynb",
+                folder / "notebooks" / f"{name}.ipynb",
+                parameters,
+                answer=answer,
+                redactor=redactor,
+                cell_timeout_s=timeouts.phase + CELL_MARGIN_S,
+            )
         report.notebook(name, done.error, time.monotonic() - began, RunRecord.load(folder))
         failure = failure or done.error
     return failure

@@ -104,19 +104,27 @@ class Reporter:
         if error and (phase is None or state == "done"):
             self.line(f"    {error}", "red")
 
-    def end(self, record: RunRecord | None, folder: Path, failure: str) -> int:
-        """The table of findings and changes, the verdict and the run folder; the exit code."""
+    def end(
+        self, record: RunRecord | None, folder: Path, failure: str, *, told: bool = True, is_open: bool = False
+    ) -> int:
+        """The table of findings and changes, the verdict and the run folder; the exit code.
+
+        `told`: whether run.json was written by this invocation; without that it says nothing of a failure. `is_open`:
+        whether of a change in the journal it is not known what became of it.
+        """
         outcome: Outcome = record.outcome if record else "failed"
-        if failure and outcome in ("trusted", "nothing_pending"):
+        if failure and (not told or outcome in ("trusted", "nothing_pending", "backed_out")):
             outcome = "failed"
+        if failure and is_open:
+            outcome = "uncertain"
         code = EXIT_CODES[outcome]
         if self._json:
             print(json.dumps(_summary(record, folder, outcome, failure), ensure_ascii=False, sort_keys=True))
             return code
         if record:
             self._tables(record)
-        self.line(VERDICTS[outcome], "bold green" if code == 0 else "bold red")
-        if failure and record is None:
+        self.line(_verdict(outcome, record), "bold green" if code == 0 else "bold red")
+        if failure and (record is None or not told):
             self.line(failure, "red")
         self.line(f"run folder: {folder}")
         return code
@@ -153,14 +161,24 @@ def _finding_row(finding: FindingRecord) -> tuple[str, ...]:
 VERDICTS: dict[Outcome, str] = {
     "trusted": "Trust proven: Lync -> Exchange, by Test-CsExStorageConnectivity on every front end.",
     "nothing_pending": "Nothing is left to change. (Proving the trust is `s2s verify`.)",
-    "pending": "Changes are pending; nothing was changed.",
+    "pending": "Changes are pending.",
+    "held": "Held before a change: see above. s2s resume goes on.",
     "blocked": "Blocked: see the findings above. Nothing that they forbid was changed.",
-    "refused": "Refused: nothing was changed in the phase that refused.",
+    "refused": "Refused: see above.",
     "failed": "Failed: see above; what was changed until then stands in the run folder.",
     "uncertain": "Uncertain: a change may or may not have taken effect. Read it back before anything else.",
     "not_proven": "The trust is not proven: see the findings above.",
     "backed_out": "Backed out: what this run did is undone, as far as its plan said it can be.",
 }
+
+
+def _verdict(outcome: Outcome, record: RunRecord | None) -> str:
+    """The verdict, and how much was changed where that is the next question."""
+    if outcome not in ("pending", "held", "blocked", "refused"):
+        return VERDICTS[outcome]
+    number = len(record.changed()) if record else 0
+    made = "Nothing was changed." if not number else f"{number} change{'s' if number > 1 else ''} of this run stand."
+    return f"{VERDICTS[outcome]} {made}"
 
 
 def _summary(record: RunRecord | None, folder: Path, outcome: Outcome, failure: str) -> dict[str, Any]:

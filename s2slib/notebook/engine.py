@@ -154,6 +154,7 @@ def run_notebook(
     *,
     answer: Answer | None = None,
     redactor: Redactor | None = None,
+    cell_timeout_s: int = CELL_TIMEOUT_S,
 ) -> Executed:
     """Execute one notebook with papermill into `target`; a failing cell is a result, not an exception."""
     papermill_engines.register("s2s", RunbookEngine)
@@ -170,6 +171,7 @@ def run_notebook(
             answer=answer,
             redactor=redactor,
             keep_as=target,
+            execution_timeout=cell_timeout_s,
         )
     except PapermillExecutionError as error:
         return Executed(source.stem, target, error.evalue, error.ename)

@@ -34,7 +34,7 @@ from s2slib.notebook.views import (
 )
 from s2slib.records.files import write_text
 from s2slib.records.journal import JournalError
-from s2slib.records.run_record import Mode
+from s2slib.records.run_record import Mode, RecordError
 from s2slib.remoting.command import Cmdlet
 from s2slib.remoting.errors import RemotingError
 from s2slib.runbook.approval import ApprovalError
@@ -46,6 +46,7 @@ from s2slib.runbook.plan import PlanError
 from s2slib.runbook.run import PhaseResult, Run
 
 MODES: tuple[Mode, ...] = ("check", "verify", "apply")
+SAID_IN_A_SENTENCE = (ApprovalError, JournalError, PlanError, RecordError, OSError)
 NOT_WANTED = "This deployment wants no approval (policy.approval: not_required), and its records say so."
 
 
@@ -78,10 +79,20 @@ def _open(parameters: dict[str, Any]) -> Run:
     given = {name: parameters[name] for name in PARAMETERS if parameters.get(name) is not None}
     deployment = from_parameters(given, places.params)
     folder = places.run(deployment.deployment, parameters.get("run_folder") or "")
-    confirmed = tuple(parameters.get("confirmed_restarts") or ())
+    confirmed = _confirmed(parameters.get("confirmed_restarts"), deployment)
     run = Run.open(deployment, folder, mode=mode, hold=lambda change: change.target in confirmed)
     atexit.register(run.close)
     return run
+
+
+def _confirmed(given: Any, deployment: Deployment) -> tuple[str, ...]:
+    """The servers that may be restarted now, as declared; ValueError for a name that is no Exchange server's."""
+    names = [given] if isinstance(given, str) else list(given or ())
+    known = [server.fqdn for server in deployment.active_servers("exchange")]
+    strange = [name for name in names if str(name).casefold() not in known]
+    if strange:
+        raise ValueError(f"confirmed_restarts names {', '.join(map(str, strange))}; allowed are {', '.join(known)}")
+    return tuple(str(name).casefold() for name in names)
 
 
 class NotebookRun:
@@ -153,7 +164,10 @@ class NotebookRun:
 
         Raises PhaseNotDone in apply mode when the phase did not come to `done`; the run folder has everything by then.
         """
-        self._result = await self._finished(self._run.phase, name)
+        try:
+            self._result = await self._finished(self._run.phase, name)
+        except SAID_IN_A_SENTENCE as error:
+            raise plainly(error)  # noqa: B904
         view = result_view(self._result)
         if self._run.mode == "apply" and self._result.state != "done":
             display(view)  # type: ignore[no-untyped-call]
@@ -170,7 +184,7 @@ class NotebookRun:
             while not running.done():
                 with contextlib.suppress(asyncio.CancelledError, KeyboardInterrupt):
                     await asyncio.wait([running])
-            self._run.control.clear_stop()  # it was this cell's own: running the cell again goes on
+            self._run.control.clear_stop(own=True)  # so that running the cell again goes on
             raise
 
     def ticket(self) -> View:
@@ -181,11 +195,10 @@ class NotebookRun:
         plan = run.plan()
         shown = replace(plan, changes=tuple(change.bind(run.control.known()) for change in plan.changes))
         view = plan_ticket(run.scope, plan.hash, shown, facts, findings, run.control)
-        recorded = run.control.recorded_plan()
-        if recorded is not None and recorded.hash == plan.hash:  # another plan than the approved one is only shown
+        if run.control.may_keep_plan:  # beside an approved plan another one is only shown
             write_text(self.folder / "plan.html", run.redactor.text(page(view, f"Change {run.scope.name}")))
             write_text(self.folder / "plan.txt", run.redactor.text(repr(view)) + "\n")
-            run.keep_plan(blocking(findings))
+            run.keep_plan(plan, blocking(findings))
         return view
 
     def approval_form(self) -> ApprovalForm:
@@ -218,7 +231,10 @@ class NotebookRun:
         run = self._run
         if run.mode != "apply":
             return self.back_out_plan()
-        result = await self._finished(lambda: run.back_out())
+        try:
+            result = await self._finished(lambda: run.back_out())
+        except SAID_IN_A_SENTENCE as error:
+            raise plainly(error)  # noqa: B904
         if result.state != "done":
             display(result_view(result))  # type: ignore[no-untyped-call]
             raise plainly(PhaseNotDone(f"{result.title}: {result.state}. {result.detail}"))

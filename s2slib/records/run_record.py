@@ -13,7 +13,16 @@ from s2slib.records.files import write_text
 Mode = Literal["check", "verify", "apply"]
 PhaseState = Literal["done", "pending", "blocked", "refused", "held", "failed", "uncertain"]
 Outcome = Literal[
-    "trusted", "nothing_pending", "pending", "blocked", "refused", "failed", "uncertain", "not_proven", "backed_out"
+    "trusted",
+    "nothing_pending",
+    "pending",
+    "held",
+    "blocked",
+    "refused",
+    "failed",
+    "uncertain",
+    "not_proven",
+    "backed_out",
 ]
 PLAN = "plan"  # the name under which the whole plan stands among the phases
 BACK_OUT = "back_out"  # the name of the phase that takes a run back
@@ -25,10 +34,15 @@ EXIT_CODES: dict[Outcome, int] = {
     "failed": 1,
     "not_proven": 2,
     "pending": 2,
+    "held": 2,
     "blocked": 2,
     "refused": 3,
     "uncertain": 4,
 }
+
+
+class RecordError(RuntimeError):
+    """run.json is damaged, or another version's."""
 
 
 class Record(BaseModel):
@@ -131,8 +145,9 @@ class RunRecord(Record):
         | phases | verification | outcome |
         | --- | --- | --- |
         | one uncertain | any | uncertain |
-        | one refused or held | any | refused |
+        | one refused | any | refused |
         | one failed | any | failed |
+        | one held or stopped before a change | any | held |
         | one blocked | any | blocked |
         | one pending | any | pending |
         | back-out done | any | backed_out |
@@ -145,8 +160,9 @@ class RunRecord(Record):
         states = {phase.state for phase in back or made or self.phases}
         table: tuple[tuple[set[PhaseState], Outcome], ...] = (
             ({"uncertain"}, "uncertain"),
-            ({"refused", "held"}, "refused"),
+            ({"refused"}, "refused"),
             ({"failed"}, "failed"),
+            ({"held"}, "held"),
             ({"blocked"}, "blocked"),
             ({"pending"}, "pending"),
         )
@@ -188,10 +204,13 @@ class RunRecord(Record):
 
     @classmethod
     def load(cls, folder: Path) -> RunRecord | None:
-        """The record of a run folder; None when it has none yet."""
+        """The record of a run folder; None when it has none yet. RecordError when it cannot be read as one."""
         file = folder / "run.json"
         if not file.is_file():
             return None
-        data = json.loads(file.read_text(encoding="utf-8"))
-        data.pop("outcome", None)
-        return cls.model_validate(data)
+        try:
+            data = json.loads(file.read_text(encoding="utf-8"))
+            data.pop("outcome", None)
+            return cls.model_validate(data)
+        except (OSError, ValueError, AttributeError) as error:
+            raise RecordError(f"run.json of {folder.name} cannot be read as a record: {type(error).__name__}") from None

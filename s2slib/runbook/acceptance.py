@@ -2,6 +2,7 @@
 
 | what is looked at | refused when |
 | --- | --- |
+| policy | an approval was wanted when the run was made, and now is not |
 | approval | wanted and missing; for another plan hash; not, word for word, the one that the journal recorded |
 | window | not open yet, or over |
 | two persons | wanted, and the account that recorded the approval, or its approver's name, is the operator's |
@@ -21,6 +22,7 @@ from s2slib.runbook.approval import Approval
 from s2slib.runbook.change import Change, Verdict, rule
 from s2slib.runbook.finding import Finding
 from s2slib.runbook.history import History
+from s2slib.runbook.lock import UNKNOWN
 from s2slib.runbook.phases import whole_plan
 from s2slib.runbook.plan import Plan
 from s2slib.runbook.scope import Scope
@@ -43,10 +45,19 @@ def approved(
     recorded: Mapping[str, object],
     operator: Operator,
     now: datetime,
+    *,
+    made_under: str,
 ) -> list[Finding]:
-    """What stands against the approval, without contacting a server. `recorded`: the approval as the journal has it."""
+    """What stands against the approval, without contacting a server.
+
+    `recorded`: the approval as the journal has it. `made_under`: the policy that the run was made with; a parameter or
+    an edited file cannot take back that it wants an approval.
+    """
+    wanted = made_under == "required" or approval is not None or bool(recorded)
     if d.policy.approval == "not_required":
-        return []
+        return [_withdrawn()] if wanted else []
+    if plan.fingerprint != d.deployment.fingerprint():
+        return [_other_declaration(d, plan)]
     if approval is None:
         return [
             _refusal(
@@ -84,6 +95,26 @@ def approved(
     return findings
 
 
+def _withdrawn() -> Finding:
+    return _refusal(
+        "approval.withdrawn",
+        "This run was made under policy.approval: required",
+        "policy.approval: not_required",
+        "required, as when the run was made",
+        "make a new run for the changed policy",
+    )
+
+
+def _other_declaration(d: Scope, plan: Plan) -> Finding:
+    return _refusal(
+        "plan.declaration",
+        "The params file declares something else than this plan was made for",
+        d.deployment.fingerprint()[:12],
+        plan.fingerprint[:12],
+        "make a new plan",
+    )
+
+
 def _not_as_recorded(seen: Mapping[str, object], recorded: Mapping[str, object]) -> list[tuple[str, object, object]]:
     return [(name, seen.get(name), said) for name, said in recorded.items() if seen.get(name) != said]
 
@@ -101,7 +132,7 @@ def _window(approval: Approval, now: datetime) -> list[Finding]:
 
 
 def _two_persons(d: Scope, approval: Approval, operator: Operator) -> list[Finding]:
-    same = operator.account.casefold() in (approval.account.casefold(), approval.approver.casefold())
+    same = operator.account.casefold() in (approval.account.casefold(), approval.approver.casefold(), UNKNOWN)
     if not d.policy.two_persons or not same:
         return []
     return [
@@ -117,16 +148,6 @@ def _two_persons(d: Scope, approval: Approval, operator: Operator) -> list[Findi
 
 def moved(d: Scope, plan: Plan, facts: Facts, history: History, known: dict[str, object]) -> list[Finding]:
     """What has changed since the plan was made, change by change, on the facts that the changes before leave."""
-    if plan.fingerprint != d.deployment.fingerprint():
-        return [
-            _refusal(
-                "plan.declaration",
-                "The params file declares something else than this plan was made for",
-                d.deployment.fingerprint()[:12],
-                plan.fingerprint[:12],
-                "make a new plan",
-            )
-        ]
     findings = []
     now = facts
     for change in plan.changes:

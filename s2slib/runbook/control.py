@@ -2,33 +2,38 @@
 
 | approval | check | apply | back-out of what the journal says this run did |
 | --- | --- | --- | --- |
-| required | planned anew; kept until one is approved | exactly the approved plan | as approved with the plan |
-| not required | planned anew; kept until one is begun | planned anew on the facts of the moment | as planned with each change |
+| required | planned anew | exactly the approved plan | as approved with the plan |
+| not required | planned anew | planned anew on the facts of the moment | as planned with each change |
+
+A plan becomes the run's (plan.json) where it is shown whole, until one is approved or begun; not by looking at a phase.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from s2slib.facts import Facts, Json
 from s2slib.records.files import write_json
-from s2slib.records.journal import Journal, verify
+from s2slib.records.journal import Journal, JournalError, verify
 from s2slib.runbook import acceptance, approval
 from s2slib.runbook.acceptance import Operator
 from s2slib.runbook.approval import Approval, ApprovalError
 from s2slib.runbook.change import Change
-from s2slib.runbook.execute import restarts
 from s2slib.runbook.finding import Finding
 from s2slib.runbook.history import History
 from s2slib.runbook.lock import Holder, Refused
 from s2slib.runbook.phases import whole_plan
 from s2slib.runbook.plan import Plan, PlanError, back_out_of
 from s2slib.runbook.scope import EXPORT_FILE, Scope, export_path
+from s2slib.runbook.sending import STEP_EXTRA_S, restarts
+from s2slib.workspace import RunName
 
 PLAN = "plan.json"
+TICKET = "plan.txt"
 STOP = "stop.json"
 
 
@@ -42,9 +47,12 @@ class ChangeControl:
         journal: Journal,
         operator: Operator,
         *,
+        made_under: str = "",
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
+        """`made_under`: the approval policy that run.json says the run was made with; empty for a new run."""
         self._scope = scope
+        self._made_under = made_under
         self._folder = folder
         self._journal = journal
         self._operator = operator
@@ -79,11 +87,19 @@ class ChangeControl:
         return approval.load(self._folder)
 
     def fresh_plan(self, facts: Facts) -> Plan:
-        """The whole plan on these facts; kept as the run's plan unless one is approved or has been begun."""
-        plan = whole_plan(self._scope, facts)
-        if self.approval is None and not self.history.begun:
+        """The whole plan on these facts."""
+        return whole_plan(self._scope, facts)
+
+    @property
+    def may_keep_plan(self) -> bool:
+        """Whether another plan may still become the run's: none is approved, and none was begun."""
+        return not (self._folder / approval.FILE).exists() and not self._approved and not self.history.begun
+
+    def keep_plan(self, plan: Plan) -> bool:
+        """Make a plan the run's, where that is still open; whether it was done. Only who shows it whole does this."""
+        if self.may_keep_plan:
             write_json(self._folder / PLAN, {**plan.to_json(), "hash": plan.hash})
-        return plan
+        return self.may_keep_plan
 
     def plan_to_apply(self, facts: Facts) -> Plan:
         """The plan that apply carries out: the approved one where approval is required, else one of this moment."""
@@ -94,15 +110,23 @@ class ChangeControl:
         return self.fresh_plan(facts)
 
     def approve(self, *, approver: str, ticket: str, not_before: str, not_after: str) -> Approval:
-        """Record an approval of the run's plan; ApprovalError or PlanError when that cannot be, and nothing is recorded."""
+        """Record an approval of the run's plan; ApprovalError or PlanError when that cannot be, and nothing is recorded.
+
+        A run that was begun under an approval may get another window for the same plan.
+        """
         plan = self.recorded_plan()
         if plan is None:
             raise ApprovalError("this run has no plan yet: make one first (s2s plan)")
         if not plan.changes:
             raise ApprovalError("this plan changes nothing: there is nothing to approve")
-        if self.history.begun:
+        if self.history.begun and self._approved.get("plan_hash") != plan.hash:
             raise ApprovalError(
-                'this run has been begun, and an approval comes before that: make a new plan (s2s plan, or run_folder = "new")'
+                'this run has been begun without an approval of this plan: make a new one (s2s plan, or run_folder = "new")'
+            )
+        shown = self._folder / TICKET
+        if shown.exists() and plan.hash not in shown.read_text(encoding="utf-8"):
+            raise ApprovalError(
+                f"{TICKET} shows another plan than {PLAN} holds: make the plan again before approving it"
             )
         given = approval.given(
             plan.hash,
@@ -126,7 +150,15 @@ class ChangeControl:
         """What stands against the approval; no server is contacted."""
         if plan is None:
             return []
-        return acceptance.approved(self._scope, plan, self.approval, self._approved, self._operator, self._now())
+        return acceptance.approved(
+            self._scope,
+            plan,
+            self.approval,
+            self._approved,
+            self._operator,
+            self._now(),
+            made_under=self._made_under,
+        )
 
     def moved(self, plan: Plan, facts: Facts) -> list[Finding]:
         """What has changed since the plan was made."""
@@ -151,7 +183,7 @@ class ChangeControl:
         later = self._later_runs()
         if later:
             raise Refused(f"{later[0]} changed this deployment after this run: back that run out first")
-        return tuple(change for change in back_out_of(written) if not self.history.is_done(change.id))
+        return tuple(step for step in back_out_of(written) if step.id not in self.history.over)
 
     def _later_runs(self) -> list[str]:
         """Runs of this deployment that began changes after this run's first one and were not backed out, newest first."""
@@ -159,25 +191,32 @@ class ChangeControl:
         found = []
         for folder in self._folder.parent.iterdir() if mine else ():
             file = folder / "journal.jsonl"
-            if folder.name == self._folder.name or not file.is_file() or f"-{self._scope.name}-" not in folder.name:
+            name = RunName.parse(folder.name)
+            if folder.name == self._folder.name or name is None or name.deployment != self._scope.name:
                 continue
-            other = History.of(verify(file))
+            try:
+                other = History.of(verify(file))
+            except JournalError as error:
+                raise Refused(f"whether {folder.name} changed this deployment later is not known: {error}") from None
             began = min((item.at for item in other.begun.values()), default=None)
             left = [c for c in other.written() if any(step.id not in other.over for step in c.undo)]
             if began is not None and mine is not None and began > mine and left:
                 found.append((began, folder.name))
         return [name for _, name in sorted(found, reverse=True)]
 
-    def gate(self, deadline: float, clock: Callable[[], float]) -> Callable[[Change], str]:
-        """A reason not to start a change now: a stop request, a deadline, or no time left in the window (O15)."""
-        limit = self.approval if self._scope.policy.approval == "required" else None
+    def gate(self, deadline: float, clock: Callable[[], float], *, windowed: bool = True) -> Callable[[Change], str]:
+        """A reason not to start a change now: a stop request, a deadline, or no time left in the window (O15).
+
+        A back-out is not `windowed`: it stays approved past the window.
+        """
+        limit = self.approval if windowed and self._scope.policy.approval == "required" else None
 
         def reason(change: Change) -> str:
             if self.stop_request():
                 return f"{self.stop_request()}; s2s resume {self._folder.name} goes on"
             if clock() >= deadline:
                 return "the deadline of this phase or run is over (network.timeouts_s)"
-            if limit is None or change.id.startswith("undo."):
+            if limit is None:
                 return ""
             left_s = (limit.not_after - self._now()).total_seconds()
             if left_s <= 0:
@@ -196,15 +235,20 @@ class ChangeControl:
         return [step for step in undone if step.users_notice and step.target in touched]
 
     def longest_s(self, change: Change) -> int:
-        """Seconds that a change may take by its deadlines, waiting included."""
+        """Seconds that a change may take by its deadlines: its commands, its recovery, and waiting for it."""
         timeouts = self._scope.deployment.network.timeouts_s
-        steps = sum(timeouts.iis_restart if restarts(s) else timeouts.command for s in change.steps)
-        return steps + self.waits_s(change)
+        steps = (*change.steps, *change.recovery)
+        commands = sum(timeouts.iis_restart + STEP_EXTRA_S if restarts(step) else timeouts.command for step in steps)
+        return commands + self.waits_s(change)
 
     def waits_s(self, change: Change) -> int:
         """Seconds that a change is waited for at most: replication, health."""
         settle = self._scope.deployment.network.timeouts_s.settle
         return min(change.settled_when.within_s, settle) if change.settled_when else 0
+
+    def note_dead_writer(self, holder: Holder) -> None:
+        """Journal that a dead writer's lock was taken over."""
+        self._journal.append("note", note=f"taken over from a writer that ended: {holder}")
 
     def record_unlock(self, holder: Holder) -> None:
         """Journal that a dead writer's record was removed by hand."""
@@ -221,10 +265,20 @@ class ChangeControl:
             return "a stop was asked for"
 
     def ask_to_stop(self) -> None:
-        """Ask the writer to stop before its next change."""
+        """Ask the writer to stop before its next change. A request that stands already stays as it is."""
+        if self.stop_request():
+            return
         at = self._now().isoformat(timespec="seconds")
-        write_json(self._folder / STOP, {"account": self._operator.account, "host": self._operator.host, "at": at})
+        asker = {"account": self._operator.account, "host": self._operator.host, "process": os.getpid()}
+        write_json(self._folder / STOP, {**asker, "at": at})
 
-    def clear_stop(self) -> None:
-        """Take a stop request back."""
-        (self._folder / STOP).unlink(missing_ok=True)
+    def clear_stop(self, *, own: bool = False) -> None:
+        """Take a stop request back; with `own` only if this process made it."""
+        file = self._folder / STOP
+        try:
+            data = json.loads(file.read_text(encoding="utf-8"))
+            mine = data.get("process") == os.getpid() and data.get("host") == self._operator.host
+        except (OSError, ValueError, AttributeError):
+            mine = False
+        if mine or not own:
+            file.unlink(missing_ok=True)

@@ -10,17 +10,16 @@ from typing import Any, Literal
 
 from s2slib.facts import Facts, Json, fact_to_json
 from s2slib.products import windows
-from s2slib.records.journal import Journal
-from s2slib.remoting.command import Program
-from s2slib.remoting.errors import NotSent, OutcomeUncertain, RemotingError
-from s2slib.remoting.reply import Reply
-from s2slib.runbook.change import Change, Step, Verdict, bound_values, rule
+from s2slib.records.journal import Journal, JournalError
+from s2slib.remoting.errors import RemotingError
+from s2slib.runbook.change import Change, Verdict, bound_values, rule
 from s2slib.runbook.derive import TRUST_LOADED
 from s2slib.runbook.estates import Estates
-from s2slib.runbook.expect import all_hold, differences
+from s2slib.runbook.expect import all_hold, differences, unanswered
 from s2slib.runbook.history import Begun, History
 from s2slib.runbook.inspect import Inspector
 from s2slib.runbook.scope import Scope
+from s2slib.runbook.sending import STEP_EXTRA_S, Sender, Sent
 
 State = Literal[
     "done",
@@ -41,10 +40,8 @@ HELD = (
     "held before {server}: confirm that it is drained from the load balancer, that monitoring is in maintenance and that "
     "its database copies are healthy (s2s resume RUN --confirm-restart {server}; in a notebook confirmed_restarts)"
 )
-STEP_EXTRA_S = 60
 IN_FLIGHT_POLL_S = 30
 UNREACHED_POLL_S = 5
-QUOTED_TEXT = 4_000
 
 
 def go_on(_change: Change) -> str:
@@ -117,6 +114,7 @@ class Executor:
         self._gate = gate
         self._given = dict(known or {})
         self._by_hand = by_hand
+        self._sender = Sender(scope, estates, self._note)
         self._deadline = deadline
         self._progress = progress
         self._clock = clock
@@ -143,9 +141,11 @@ class Executor:
             change = begun.change.bind(self._known())
             self._progress(f"{change.title}: begun before, reading what became of it")
             facts = self._read(change, facts)
-            if all_hold(facts, change.after) is not True and not begun.by_hand:
-                facts = self._await_in_flight(change, facts, begun.at)
-            outcome = self._found(change, facts, begun)
+            ended = True
+            if not begun.by_hand:
+                limit_s = max(begun.limit_s, self._sender.limit_s(change))
+                facts, ended = self._await_in_flight(change, facts, begun.at, limit_s)
+            outcome = self._found(change, facts, begun, ended)
             if outcome is None:
                 continue
             if outcome.state == "done":
@@ -155,18 +155,19 @@ class Executor:
                 break
         return outcomes, facts
 
-    def _found(self, change: Change, facts: Facts, begun: Begun) -> Outcome | None:
+    def _found(self, change: Change, facts: Facts, begun: Begun, ended: bool) -> Outcome | None:
         """What reading says of a change that was begun; None for a by-hand change that nobody has typed yet."""
         outcome = self._outcome(change, facts, "done")
         after = all_hold(facts, change.after)
         if after is True:
             how = "done by hand" if begun.by_hand else "took effect before the interruption"
             return replace(outcome, after=outcome.before, detail=f"{how}; found by reading")
-        if after is None:
-            against = _against(tuple(differences(facts, change.after)))
-            return replace(outcome, state="uncertain", detail=f"whether it took effect is not known: {against}")
-        if begun.by_hand:
+        if begun.by_hand and after is False:
             return None
+        unread = [*unanswered(facts, change.after), *unanswered(facts, change.rests_on)]
+        if unread or not ended:
+            why = _against(tuple(unread)) or "the deadline came before it was certain that nothing runs any more"
+            return replace(outcome, state="uncertain", detail=f"whether it took effect is not known: {why}")
         if all_hold(facts, change.rests_on) is True:
             return replace(outcome, state="not_done", detail="did not take effect before the interruption")
         against = _against(tuple(differences(facts, change.after)))
@@ -174,7 +175,11 @@ class Executor:
 
     def _one(self, planned: Change, facts: Facts) -> tuple[Outcome, Facts]:
         known = self._known()
-        if any(known.get(name) != value for name, value in planned.only_if.items()):
+        missing = [name for name in planned.only_if if name not in known]
+        if missing:
+            detail = f"whether this is needed is not known: {', '.join(missing)} was never read"
+            return replace(self._outcome(planned, facts, "blocked"), detail=detail), facts
+        if any(known[name] != value for name, value in planned.only_if.items()):
             return replace(self._outcome(planned, facts, "not_needed"), lines=(), before={}), facts
         change = planned.bind(known)
         facts = self._read(change, facts)
@@ -195,14 +200,19 @@ class Executor:
             return replace(outcome, state="stopped", detail=reason), facts
         if change.hold_before and not self._hold(change):
             return replace(outcome, state="held", detail=HELD.format(server=change.target)), facts
-        if begun is None or not (begun.by_hand and begun.is_open):
+        if not (self._by_hand and begun is not None and begun.by_hand and begun.is_open):
             bound = bound_values(change.binds_before, self._fresh(change.binds_before, facts))
+            unread = [name for name in change.binds_before if name not in bound]
+            if unread:
+                detail = f"not known before the change, and needed after it: {', '.join(unread)}"
+                return replace(outcome, state="blocked", detail=detail), facts
             self._note(
                 "intent",
                 change=planned.to_json(),
                 lines=list(outcome.lines),
                 before=dict(outcome.before),
                 by_hand=self._by_hand,
+                limit_s=self._sender.limit_s(change),
                 bound=bound,
             )
         if self._by_hand:
@@ -214,81 +224,73 @@ class Executor:
     def _write(self, change: Change, outcome: Outcome, facts: Facts) -> tuple[Outcome, Facts]:
         self._progress(f"{change.title} ...")
         begun, at = self._clock(), self._now()
-        failure, uncertain = self._run(change, change.steps)
-        facts = self._read(change, facts)
-        if uncertain and all_hold(facts, change.after) is not True:
-            facts = self._await_in_flight(change, facts, at)
+        try:
+            sent = self._sender.run(change, change.steps)
+        except JournalError:
+            self._recover_unrecorded(change, facts)
+            raise
+        if not sent.was_started:
+            detail = f"{sent.failure}; it was not sent: nothing was changed"
+            return replace(outcome, state="not_done", detail=detail, after=outcome.before), facts
+        facts, ended = self._read(change, facts), True
+        if sent.was_lost and all_hold(facts, change.after) is not True:
+            facts, ended = self._await_in_flight(change, facts, at, self._sender.limit_s(change))
         if all_hold(facts, change.after) is not True and change.recovery:
-            return self._recover(change, outcome, facts, failure or "the read-back does not show it")
+            return self._recover(change, outcome, facts, sent.failure or "the read-back does not show it")
         outcome = replace(outcome, after=self._seen(change, facts))
-        after = all_hold(facts, change.after)
-        if after is None:
-            reason = failure or "the read-back gave no answer"
-            return replace(outcome, state="uncertain", detail=f"{reason}; whether it took effect is not known"), facts
-        if after is False:
-            if uncertain and all_hold(facts, change.rests_on) is True:
-                return replace(outcome, state="failed", detail=f"{failure}; read back: it did not take effect"), facts
-            seen = _against(tuple(differences(facts, change.after)))
-            detail = f"{failure or 'no error was reported'}; read back: {seen}"
-            return replace(outcome, state="failed", detail=detail), facts
-        if failure:
-            note = f"reported: {failure}; the read-back shows that it took effect"
+        if all_hold(facts, change.after) is not True:
+            return self._not_there(change, outcome, facts, sent, ended), facts
+        if sent.failure:
+            note = f"reported: {sent.failure}; the read-back shows that it took effect"
             self._note("note", change=change.id, note=note)
         settled, facts = self._settled(change, replace(outcome, state="done"), facts, written=True)
         if change.users_notice:
             settled = replace(settled, outage_s=round(self._clock() - begun))
         return settled, facts
 
+    def _not_there(self, change: Change, outcome: Outcome, facts: Facts, sent: Sent, ended: bool) -> Outcome:
+        """What a write comes to whose effect the read-back does not show."""
+        if unanswered(facts, change.after) or not ended:
+            reason = sent.failure or "the read-back gave no answer"
+            return replace(outcome, state="uncertain", detail=f"{reason}; whether it took effect is not known")
+        if sent.was_lost and all_hold(facts, change.rests_on) is True:
+            return replace(outcome, state="failed", detail=f"{sent.failure}; read back: it did not take effect")
+        seen = _against(tuple(differences(facts, change.after)))
+        detail = f"{sent.failure or 'no error was reported'}; read back: {seen}"
+        return replace(outcome, state="failed", detail=detail)
+
     def _recover(self, change: Change, outcome: Outcome, facts: Facts, failure: str) -> tuple[Outcome, Facts]:
+        """Start again what the change left stopped, once; the roll-out ends there either way (O11)."""
         lines = [step.render() for step in change.recovery]
         self._note("recovery", change=change.id, reason=failure, lines=lines)
         self._progress(f"{change.title}: {failure}; recovery")
-        self._run(change, change.recovery)
+        again = self._sender.run(change, change.recovery)
         facts = self._read(change, facts)
-        detail = f"{failure}; started again, roll-out stopped. {self._mixed(facts)}"
-        return replace(outcome, state="failed", detail=detail, after=self._seen(change, facts)), facts
+        detail = (
+            f"{failure}; then {'; '.join(lines)}: {again.failure or 'no error was reported'}. "
+            f"The roll-out stops here. {self._mixed(facts)}"
+        )
+        state: State = "uncertain" if unanswered(facts, change.after) else "failed"
+        return replace(outcome, state=state, detail=detail, after=self._seen(change, facts)), facts
 
-    def _run(self, change: Change, steps: tuple[Step, ...]) -> tuple[str, bool]:
-        """Run the steps; ('', False) when all went well, else what went wrong and whether the outcome is uncertain."""
-        for number, step in enumerate(steps):
-            if restarts(step):  # it ends every Exchange session through that server (O14)
-                self._estates.drop(self._scope.all_servers)
-            named = {"change": change.id, "server": step.server, "line": step.render()}
-            try:
-                reply = self._estates.run(step.server, step.command, timeout_s=self._timeout(step))
-            except OutcomeUncertain as error:
-                self._note("reply", **named, lost=str(error))
-                return str(error), True
-            except NotSent as error:
-                self._note("reply", **named, error=str(error), not_sent=True)
-                return str(error), number > 0
-            except RemotingError as error:
-                self._note("reply", **named, error=str(error))
-                return str(error), False
-            self._note("reply", **named, **_quoted(reply))
-            if reply.state != "completed" or reply.errors or reply.exit_code not in (None, 0):
-                return _complaint(reply), reply.state == "timed_out"
-        return "", False
+    def _recover_unrecorded(self, change: Change, facts: Facts) -> None:
+        """The record cannot be written any more (a full disk): what the intent covers is still started again."""
+        if change.recovery and all_hold(self._read(change, facts), change.after) is not True:
+            self._sender.run(change, change.recovery, journalled=False)
 
-    def _timeout(self, step: Step) -> float:
-        timeouts = self._scope.deployment.network.timeouts_s
-        longest = timeouts.iis_restart + STEP_EXTRA_S if restarts(step) else timeouts.command
-        return float(longest)
-
-    def _await_in_flight(self, change: Change, facts: Facts, since: datetime) -> Facts:
-        """Wait until a command whose reply was lost cannot run any more, or has taken effect.
+    def _await_in_flight(self, change: Change, facts: Facts, since: datetime, limit_s: int) -> tuple[Facts, bool]:
+        """Wait until a command whose reply was lost cannot run any more, or has taken effect; whether that was reached.
 
         The constant script stops a command on the server at its deadline, so after that deadline reading settles it.
         """
-        limit_s = sum(self._timeout(step) for step in (*change.steps, *change.recovery))
         remaining = limit_s - (self._now() - since).total_seconds()
-        while remaining > 0 and self._clock() < self._deadline:
+        while remaining > 0 and all_hold(facts, change.after) is not True:
+            if self._clock() >= self._deadline:
+                return facts, False
             self._progress(f"{change.title}: its reply was lost; it may still run for {round(remaining)} s")
             remaining -= self._wait(change, min(IN_FLIGHT_POLL_S, max(1, round(remaining))))
             facts = self._read(change, facts)
-            if all_hold(facts, change.after) is True:
-                break
-        return facts
+        return facts, True
 
     def _settled(self, change: Change, outcome: Outcome, facts: Facts, *, written: bool) -> tuple[Outcome, Facts]:
         settle = change.settled_when
@@ -354,36 +356,10 @@ class Executor:
 
     def _mixed(self, facts: Facts) -> str:
         states = {host.fqdn: facts.value(f"server/{host.fqdn}/{TRUST_LOADED}") for host in self._scope.exchange_servers}
-        loaded = [server for server, state in states.items() if state is True]
-        stale = [server for server, state in states.items() if state is not True]
-        return f"With the new trust: {', '.join(loaded) or 'none'}; without: {', '.join(stale) or 'none'}."
-
-
-def restarts(step: Step) -> bool:
-    """Whether a step cycles IIS: its deadline is another, and it ends every Exchange session through that server."""
-    return isinstance(step.command, Program) and step.command.path == windows.IISRESET
+        rows = [("with the new trust", True), ("without", False), ("not known", None)]
+        told = {words: [server for server, state in states.items() if state is value] for words, value in rows}
+        return "; ".join(f"{words}: {', '.join(servers) or 'none'}" for words, servers in told.items())
 
 
 def _against(rows: tuple[tuple[str, str, str], ...]) -> str:
     return "; ".join(f"{key}: saw {seen}, expected {expected}" for key, seen, expected in rows)
-
-
-def _complaint(reply: Reply) -> str:
-    if reply.errors:
-        return "; ".join(error.message.strip() for error in reply.errors)[:QUOTED_TEXT]
-    if reply.exit_code not in (None, 0):
-        said = " ".join(str(item) for item in reply.output)[:QUOTED_TEXT]
-        return f"exit code {reply.exit_code}: {said}"
-    return f"ended as {reply.state}"
-
-
-def _quoted(reply: Reply) -> dict[str, Any]:
-    return {
-        "state": reply.state,
-        "exit_code": reply.exit_code,
-        "output": [str(item)[:QUOTED_TEXT] for item in reply.output[:200]],
-        "errors": [{"message": error.message[:QUOTED_TEXT], "id": error.id} for error in reply.errors],
-        "warnings": [text[:QUOTED_TEXT] for text in reply.warnings],
-        "information": [text[:QUOTED_TEXT] for text in reply.information],
-        "seconds": round(reply.seconds),
-    }

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from s2slib.facts import Json
-from s2slib.records.journal import Entry
+from s2slib.records.journal import Entry, JournalError
 from s2slib.runbook.change import Change
 
 OVER = ("done", "already", "not_needed")
@@ -19,13 +19,18 @@ UNDO = "undo."
 
 @dataclass(frozen=True)
 class Begun:
-    """A change whose intent is in the journal. `state` is that of its last outcome; empty while there is none."""
+    """A change whose intent is in the journal. `state` is that of its last outcome; empty while there is none.
+
+    `limit_s`: how long its commands may run on the server. `left_something`: an earlier attempt of this run took effect
+    in part.
+    """
 
     change: Change
     at: datetime
     state: str = ""
     by_hand: bool = False
-    replied: bool = False
+    limit_s: int = 0
+    left_something: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -35,7 +40,7 @@ class Begun:
     @property
     def may_have_written(self) -> bool:
         """Whether something of it may be there."""
-        return self.state in ("", *WRITTEN)
+        return self.state in ("", *WRITTEN) or self.left_something
 
 
 @dataclass
@@ -62,8 +67,6 @@ class History:
             self.plan_hash = str(data["hash"])
         elif entry.event == "intent":
             self._intent(entry)
-        elif entry.event == "reply" and data.get("change") in self.begun:
-            self._update(data["change"], replied="lost" not in data)
         elif entry.event == "outcome":
             self.bound.update(data.get("bound", {}))
             (self.over.add if data["state"] in OVER else self.over.discard)(data["change"])
@@ -71,12 +74,24 @@ class History:
                 self._update(data["change"], state=str(data["state"]))
 
     def _intent(self, entry: Entry) -> None:
-        change = Change.from_json(entry.data["change"])
+        try:
+            change = Change.from_json(entry.data["change"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise JournalError(
+                f"line {entry.number} of the journal is an intent of another version of the product ({type(error).__name__})"
+            ) from None
         for name, value in entry.data.get("bound", {}).items():
             self.bound.setdefault(name, value)
         at = datetime.fromisoformat(entry.at)
-        self.begun.pop(change.id, None)
-        self.begun[change.id] = Begun(change, at, by_hand=bool(entry.data.get("by_hand")))
+        self.over -= {step.id for step in change.undo}  # made again: it can be taken back again
+        before = self.begun.pop(change.id, None)
+        self.begun[change.id] = Begun(
+            change,
+            at,
+            by_hand=bool(entry.data.get("by_hand")),
+            limit_s=int(entry.data.get("limit_s", 0)),
+            left_something=before is not None and before.may_have_written,
+        )
 
     def _update(self, change_id: str, **values: Any) -> None:
         self.begun[change_id] = replace(self.begun[change_id], **values)

@@ -27,9 +27,7 @@ from s2slib.records.redaction import Redactor
 from s2slib.records.run_record import (
     BACK_OUT,
     PLAN,
-    ChangeRecord,
     FindingRecord,
-    JournalEnd,
     Mode,
     Operator,
     PhaseRecord,
@@ -43,10 +41,10 @@ from s2slib.runbook.acceptance import Operator as Person
 from s2slib.runbook.change import Change, Verdict, rule
 from s2slib.runbook.control import ChangeControl
 from s2slib.runbook.estates import Estates, Opener
-from s2slib.runbook.execute import GOING_ON, Executor, Outcome, State
+from s2slib.runbook.execute import Executor, Outcome, State
 from s2slib.runbook.finding import Finding, blocking
-from s2slib.runbook.history import UNDO
 from s2slib.runbook.inspect import Inspector
+from s2slib.runbook.keeper import Keeper
 from s2slib.runbook.links import opener
 from s2slib.runbook.lock import Holder, Refused, account, writer_lock
 from s2slib.runbook.phases import phase as phase_named
@@ -57,7 +55,7 @@ from s2slib.runbook.verify import Verification
 CEILING: dict[Mode, Effect] = {"check": "read", "verify": "probe", "apply": "write"}
 EVENTS = "progress.jsonl"
 BEFORE = "before.json"  # every fact as it was before the run's first write (O36)
-QUIET = ("already", "moved", "blocked", "held", "stopped", "not_needed")  # say nothing of what was written
+RUN_ENDS = "S2S_RUN_ENDS"  # set by `s2s`: when a run of several notebooks has to be over, in seconds since 1970
 STATES: dict[State, PhaseState] = {
     "done": "done",
     "already": "done",
@@ -123,13 +121,8 @@ class Run:
         )
         self.journal = Journal(folder / "journal.jsonl", redact=redactor.json)
         self.person = Person(account(), platform.node())
-        self.control = ChangeControl(self.scope, folder, self.journal, self.person)
-        self._began = time.monotonic()
-        self.facts: Facts | None = None
-        self._hold = hold or (lambda _change: False)
-        self._progress = progress or (lambda _text: None)
-        self._entered = 0.0
-        self.record = RunRecord.load(folder) or RunRecord(
+        known = RunRecord.load(folder)
+        first = known or RunRecord(
             run=folder.name,
             deployment=self.scope.name,
             fingerprint=deployment.fingerprint(),
@@ -138,10 +131,29 @@ class Run:
             operator=Operator(account=self.person.account, host=self.person.host),
             started=_utc(),
         )
-        self.record.mode = mode
-        kept = self.control.approval is not None or self.control.history.begun
-        if not (kept and (folder / DECLARATION).exists()):
+        made_under = known.approval if known else ""
+        self.control = ChangeControl(self.scope, folder, self.journal, self.person, made_under=made_under)
+        self._began = 0.0  # of the first writing of this session
+        self.facts: Facts | None = None
+        self._hold = hold or (lambda _change: False)
+        self._progress = progress or (lambda _text: None)
+        self._entered = 0.0
+        self.keeper = Keeper(
+            folder,
+            first,
+            mode=mode,
+            control=self.control,
+            journal=self.journal,
+            redactor=redactor,
+            now=_utc,
+        )
+        if self.control.may_keep_plan or not (folder / DECLARATION).exists():
             save_declaration(deployment, folder)
+
+    @property
+    def record(self) -> RunRecord:
+        """run.json as this session shows it."""
+        return self.keeper.record
 
     @classmethod
     def open(
@@ -218,17 +230,17 @@ class Run:
         """The whole ordered plan by projection: in apply mode the one to carry out, else on the facts as they are."""
         facts = self._facts()
         plan = self.control.plan_to_apply(facts) if self.mode == "apply" else self.control.fresh_plan(facts)
-        if not self.record.plan_hash or not self.control.history.begun:
-            self.record.plan_hash = plan.hash
         return plan
 
-    def keep_plan(self, against: list[Finding]) -> None:
-        """Keep in run.json what the whole plan comes to."""
-        plan, started = self.plan(), _utc()
+    def keep_plan(self, plan: Plan, against: list[Finding]) -> bool:
+        """Make a plan that was shown whole the run's, where that is still open; whether it was done."""
+        if not self.control.keep_plan(plan):
+            return False
+        self.keeper.plan_hash(plan.hash)
         state: PhaseState = "blocked" if against else "pending" if plan.changes else "done"
         detail = against[0].line() if against else _to_make(plan.changes) if plan.changes else ""
-        result = PhaseResult(PLAN, "Plan", state, detail, tuple(against), plan.changes, (), "", (), 0)
-        self._keep(result, started)
+        self._keep(PhaseResult(PLAN, "Plan", state, detail, tuple(against), plan.changes, (), "", (), 0), _utc())
+        return True
 
     def acceptance(self) -> list[Finding]:
         """What stands against carrying the run's plan out now: approval, window, people, what has moved. PlanError."""
@@ -254,7 +266,7 @@ class Run:
         planned = plan.of(name)
         outcomes: list[Outcome] = []
         if self.mode == "apply":
-            state, detail, outcomes, findings = self._carry_out(name, findings, plan)
+            state, detail, outcomes, findings = self._carry_out(name, findings, planned)
         else:
             state, detail = self._pending(findings, planned)
         if any(outcome.state == "done" for outcome in outcomes):
@@ -280,13 +292,14 @@ class Run:
         facts = self.inspect()
         estates = None if self.mode == "check" else self.estates
         found = verification.verify(self.scope, facts, estates, self.path, self._note)
-        self.record.verification = VerificationRecord(
-            proven=found.proven,
-            storage_tests=found.storage_tests,
-            storage_passed=found.storage_passed,
-            findings=[_finding(finding) for finding in found.findings],
+        self.keeper.verification(
+            VerificationRecord(
+                proven=found.proven,
+                storage_tests=found.storage_tests,
+                storage_passed=found.storage_passed,
+                findings=[_finding(finding) for finding in found.findings],
+            )
         )
-        self._save()
         self.say("trust proven" if found.proven else "trust not proven")
         return found
 
@@ -301,33 +314,33 @@ class Run:
         return ("pending", _to_make(todo)) if todo else ("done", "")
 
     def _carry_out(
-        self, name: str, findings: list[Finding], plan: Plan
+        self, name: str, findings: list[Finding], planned: tuple[Change, ...]
     ) -> tuple[PhaseState, str, list[Outcome], list[Finding]]:
-        planned = plan.of(name)
-        refusals = self._refusals(plan)
-        if refusals:
-            return "refused", refusals[0].line(), [], [*refusals, *findings]
-        if not planned and not self.control.history.open():
+        """Carry a phase out under the lock: everything that decides is read and asked again there, for others may write too."""
+        if not planned and not self.control.history.open() and not self._refusals(self.plan(), moved=False):
             against = blocking(findings)
             return ("blocked", against[0].line(), [], findings) if against else ("done", "", [], findings)
         try:
             with self._writing():
-                settled = self._settle(name)
-                if settled and settled[-1].state not in GOING_ON and settled[-1].state != "not_done":
+                self.inspect()
+                settled = self._settle()
+                if settled and settled[-1].state in ("uncertain", "failed", "unsettled"):
                     return STATES[settled[-1].state], settled[-1].detail, settled, findings
-                if settled:
-                    findings, planned = self.judge(name), self.plan().of(name)
+                plan, findings = self.plan(), self.judge(name)
+                refusals = self._refusals(plan)
+                if refusals:
+                    return "refused", refusals[0].line(), settled, [*refusals, *findings]
                 if blocking(findings):
                     return "blocked", blocking(findings)[0].line(), settled, findings
-                outcomes = self._apply(name, planned) if planned else []
+                outcomes = self._apply(name, plan.of(name), plan) if plan.of(name) else []
         except Refused as error:
             return "refused", str(error), [], findings
-        last = [*settled, *outcomes][-1:]
-        state = STATES[outcomes[-1].state] if outcomes else "done"
-        return state, last[0].detail if outcomes and last else "", [*settled, *outcomes], findings
+        last = outcomes[-1] if outcomes else None
+        state, detail = (STATES[last.state], last.detail) if last else ("done", "")
+        return state, detail, [*settled, *outcomes], findings
 
-    def _refusals(self, plan: Plan) -> list[Finding]:
-        """What keeps this plan from being carried out: approval, window, people, a state that moved."""
+    def _refusals(self, plan: Plan, *, moved: bool = True) -> list[Finding]:
+        """What keeps this plan from being carried out: approval, window, people and, with `moved`, a state that moved."""
         if self.control.history.backed_out:
             return [
                 Finding(
@@ -341,7 +354,7 @@ class Run:
                 )
             ]
         found = self.control.approved(plan)
-        if found or self.scope.policy.approval == "not_required":
+        if found or not moved or self.scope.policy.approval == "not_required":
             return found
         return blocking(self.control.moved(plan, self._facts()))
 
@@ -355,19 +368,22 @@ class Run:
                 end = self.record.journal
                 verify_end(self.journal.entries(), end.lines, end.head, self.journal.path.name)
             for holder in dead:
-                self.journal.append("note", note=f"taken over from a writer that ended: {holder}")
+                self.control.note_dead_writer(holder)
             yield
 
-    def _settle(self, phase: str) -> list[Outcome]:
+    def _settle(self) -> list[Outcome]:
         if not self.control.history.open():
             return []
-        outcomes, self.facts = self._executor(phase).settle_open(self._facts())
+        outcomes, self.facts = self._executor().settle_open(self._facts())
         return outcomes
 
-    def _apply(self, phase: str, changes: tuple[Change, ...]) -> list[Outcome]:
+    def _apply(self, phase: str, changes: tuple[Change, ...], plan: Plan | None = None) -> list[Outcome]:
         before = self.folder / BEFORE
-        if not before.exists():
+        if not self.control.history.begun or not before.exists():
             write_json(before, self.redactor.json(self._facts().to_json()))
+        if plan is not None and self.scope.policy.approval == "not_required" and self.control.keep_plan(plan):
+            self.keeper.plan_hash(plan.hash)
+        self.keeper.verification(None)
         self.journal.append(
             "phase",
             before_sha256=hashlib.sha256(before.read_bytes()).hexdigest(),
@@ -377,12 +393,15 @@ class Run:
             host=self.person.host,
             process=os.getpid(),
         )
-        outcomes, self.facts = self._executor(phase).apply(changes, self._facts())
+        outcomes, self.facts = self._executor(windowed=phase != BACK_OUT).apply(changes, self._facts())
         return outcomes
 
-    def _executor(self, phase: str) -> Executor:
+    def _executor(self, *, windowed: bool = False) -> Executor:
         timeouts = self.scope.deployment.network.timeouts_s
-        deadline = min(self._began + timeouts.run, time.monotonic() + timeouts.phase)
+        now = time.monotonic()
+        self._began = self._began or now
+        left_s = float(os.environ.get(RUN_ENDS, "inf")) - time.time()  # of a run of several notebooks
+        deadline = min(self._began + timeouts.run, now + timeouts.phase, now + left_s)
         return Executor(
             self.scope,
             self.estates,
@@ -390,7 +409,7 @@ class Run:
             self.journal,
             self.control.history,
             hold=self._may_go_on,
-            gate=self.control.gate(deadline, time.monotonic),
+            gate=self.control.gate(deadline, time.monotonic, windowed=windowed),
             known=self.control.known(),
             by_hand=self.scope.policy.apply == "by_hand",
             deadline=deadline,
@@ -408,7 +427,7 @@ class Run:
         detail, planned = "", ()  # type: tuple[str, tuple[Change, ...]]
         try:
             with self._writing():
-                settled = self._settle(BACK_OUT)
+                settled = self._settle()
                 stuck = [outcome for outcome in settled if outcome.state == "uncertain"]
                 planned = () if stuck else self.control.back_out()
                 outcomes = self._apply(BACK_OUT, planned) if planned else []
@@ -439,8 +458,8 @@ class Run:
         self.say(f"{data['server']}: {data['line']}" if event == "probe" else f"{data['server']}: answered")
 
     def _keep(self, result: PhaseResult, started: str) -> None:
-        facts = self._facts()
-        self.record.set_phase(
+        facts = self.facts or Facts()
+        self.keeper.phase(
             PhaseRecord(
                 name=result.name,
                 title=result.title,
@@ -452,33 +471,9 @@ class Run:
                 servers_read=len(self.scope.reached),
                 facts_read=sum(isinstance(fact, Known) for fact in facts.values()),
                 findings=[_finding(finding) for finding in result.findings],
-                changes=self._changes_of(result.name),
             )
         )
-        self._save()
         self.say(f"{result.title}: {result.state}" + (f" ({result.detail})" if result.detail else ""))
-
-    def _changes_of(self, phase: str) -> list[ChangeRecord]:
-        """What the journal says of a phase's changes, the last word on each; a record that a kill cannot shorten."""
-        last: dict[str, ChangeRecord] = {}
-        for entry in self.journal.entries():
-            data = {key: value for key, value in entry.data.items() if key != "bound"}
-            if entry.event != "outcome" or (BACK_OUT if data["change"].startswith(UNDO) else data["phase"]) != phase:
-                continue
-            known = last.get(data["change"])
-            if known is None or data["state"] not in QUIET or known.state in QUIET:
-                last.pop(data["change"], None)
-                last[data["change"]] = ChangeRecord(**data)
-        return list(last.values())
-
-    def _save(self) -> None:
-        self.record.ended = _utc()
-        given = self.control.approval
-        self.record.approved = given.to_json() if given else None
-        entries = self.journal.entries()
-        self.record.journal = JournalEnd(lines=len(entries), head=entries[-1].hash) if entries else None
-        self.record = RunRecord.model_validate(self.redactor.json(self.record.model_dump(mode="json")))
-        self.record.save(self.folder)
 
 
 def _finding(finding: Finding) -> FindingRecord:

@@ -22,6 +22,7 @@ def restart(
     `after` and `settled` hold besides services that run, health pages that answer and components in the states of
     `facts`. A server in maintenance stays in it, and its pages say so.
     """
+    timeout_s = d.deployment.network.timeouts_s.iis_restart
     before = facts.value(on(server.fqdn, "components"), {})
     if before.get("ServerWideOffline") != "Inactive":
         settled = {**settled, on(server.fqdn, WEB_HEALTHY): True}
@@ -29,7 +30,7 @@ def restart(
         settled = {**settled, on(server.fqdn, "components"): before}
     return Change(
         target=server.fqdn,
-        steps=(Step(server.fqdn, windows.iisreset("/noforce", "/timeout:300")),),
+        steps=(Step(server.fqdn, windows.iisreset("/noforce", f"/timeout:{timeout_s}")),),
         after={**after, on(server.fqdn, "iis_services"): {"W3SVC": "Running", "WAS": "Running"}},
         settled_when=Settle(
             settled, HEALTH_S, poll_s=5, what="services run, health pages answer 200, component states as before"
