@@ -147,7 +147,7 @@ class Run:
             redactor=redactor,
             now=_utc,
         )
-        if self.control.may_keep_plan or not (folder / DECLARATION).exists():
+        if not (folder / DECLARATION).exists():
             save_declaration(deployment, folder)
 
     @property
@@ -236,6 +236,7 @@ class Run:
         """Make a plan that was shown whole the run's, where that is still open; whether it was done."""
         if not self.control.keep_plan(plan):
             return False
+        save_declaration(self.scope.deployment, self.folder)
         self.keeper.plan_hash(plan.hash)
         state: PhaseState = "blocked" if against else "pending" if plan.changes else "done"
         detail = against[0].line() if against else _to_make(plan.changes) if plan.changes else ""
@@ -381,8 +382,10 @@ class Run:
         before = self.folder / BEFORE
         if not self.control.history.begun or not before.exists():
             write_json(before, self.redactor.json(self._facts().to_json()))
-        if plan is not None and self.scope.policy.approval == "not_required" and self.control.keep_plan(plan):
-            self.keeper.plan_hash(plan.hash)
+        if plan is not None and self.scope.policy.approval == "not_required":
+            save_declaration(self.scope.deployment, self.folder)
+            if self.control.keep_plan(plan):
+                self.keeper.plan_hash(plan.hash)
         self.keeper.verification(None)
         self.journal.append(
             "phase",
