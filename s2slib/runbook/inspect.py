@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
+from s2slib.deployment import Deployment, DeploymentError, Problem
 from s2slib.facts import Fact, Facts, Unknown
 from s2slib.products import exchange
 from s2slib.products.read import Read
@@ -100,6 +102,21 @@ class Inspector:
         )
         given = dict(self._other_side)  # Facts itself answers every key
         return {key: given.get(key, missing) for key in read.provides}
+
+
+def handed_over(deployment: Deployment) -> Facts | None:
+    """What the other side's administrators handed over; DeploymentError when the file cannot be used."""
+    named = deployment.network.other_side
+    if named is None:
+        return None
+    try:
+        data = json.loads((deployment.folder / named).read_text(encoding="utf-8"))
+        return Facts.from_json(data)
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        problem = Problem(
+            "network.other_side", f"cannot be used ({type(error).__name__})", named, "facts.json of a run"
+        )
+        raise DeploymentError([problem], f"the deployment {deployment.deployment}") from None
 
 
 def sources(keys: Collection[str]) -> set[str]:

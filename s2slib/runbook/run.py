@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any
 
 from s2slib.credentials.resolver import Resolver
-from s2slib.deployment import Deployment, DeploymentError, Problem
+from s2slib.deployment import Deployment
 from s2slib.deployment.reach import NetworkPath, network_path, resolved_credentials
 from s2slib.deployment.saved import FILE as DECLARATION
 from s2slib.deployment.saved import save as save_declaration
@@ -43,7 +43,7 @@ from s2slib.runbook.control import ChangeControl
 from s2slib.runbook.estates import Estates, Opener
 from s2slib.runbook.execute import Executor, Outcome, State
 from s2slib.runbook.finding import Finding, blocking
-from s2slib.runbook.inspect import Inspector
+from s2slib.runbook.inspect import Inspector, handed_over
 from s2slib.runbook.keeper import Keeper
 from s2slib.runbook.links import opener
 from s2slib.runbook.lock import Holder, Refused, account, writer_lock
@@ -117,7 +117,7 @@ class Run:
             command_s=float(deployment.network.timeouts_s.command),
         )
         self.inspector = Inspector(
-            self.scope, self.estates, export_file=export_path(folder.name), other_side=_other_side(deployment)
+            self.scope, self.estates, export_file=export_path(folder.name), other_side=handed_over(deployment)
         )
         self.journal = Journal(folder / "journal.jsonl", redact=redactor.json)
         self.person = Person(account(), platform.node())
@@ -325,7 +325,7 @@ class Run:
             with self._writing():
                 self.inspect()
                 settled = self._settle()
-                if settled and settled[-1].state in ("uncertain", "failed", "unsettled"):
+                if settled and settled[-1].state == "uncertain":
                     return STATES[settled[-1].state], settled[-1].detail, settled, findings
                 plan, findings = self.plan(), self.judge(name)
                 refusals = self._refusals(plan)
@@ -481,21 +481,6 @@ class Run:
 
 def _finding(finding: Finding) -> FindingRecord:
     return FindingRecord(**finding.to_json())
-
-
-def _other_side(deployment: Deployment) -> Facts | None:
-    """What the other side's administrators handed over; DeploymentError when the file cannot be used."""
-    named = deployment.network.other_side
-    if named is None:
-        return None
-    try:
-        data = json.loads((deployment.folder / named).read_text(encoding="utf-8"))
-        return Facts.from_json(data)
-    except (OSError, ValueError, AttributeError, TypeError) as error:
-        problem = Problem(
-            "network.other_side", f"cannot be used ({type(error).__name__})", named, "facts.json of a run"
-        )
-        raise DeploymentError([problem], f"the deployment {deployment.deployment}") from None
 
 
 def _to_make(changes: Sequence[Change]) -> str:
