@@ -18,7 +18,6 @@ from s2slib.lab.scenario import Scenario
 from s2slib.lab.service import Lab
 from s2slib.lab.snapshot import difference, state
 from s2slib.lab.transitions import Transition
-from s2slib.records.files import write_json
 from s2slib.records.journal import Entry, verify
 from s2slib.records.run_record import Mode
 from s2slib.remoting.command import Command
@@ -166,8 +165,7 @@ def carry_out(run: Run, *names: str) -> dict[str, PhaseResult]:
 def keep_plan(run: Run) -> None:
     """Plan on fresh facts, and make that the run's plan as the planning notebook does."""
     run.inspect()
-    plan = run.plan()
-    write_json(run.folder / "plan.json", {**plan.to_json(), "hash": plan.hash})
+    run.keep_plan(run.plan(), [])
 
 
 def states(results: dict[str, PhaseResult]) -> dict[str, str]:
