@@ -35,6 +35,7 @@ State = Literal[
     "uncertain",
     "unsettled",
 ]
+BRINGS: frozenset[State] = frozenset({"done", "already", "unsettled", "failed"})
 GOING_ON: frozenset[State] = frozenset({"done", "already", "not_needed"})
 HELD = (
     "held before {server}: confirm that it is drained from the load balancer, that monitoring is in maintenance and that "
@@ -344,7 +345,10 @@ class Executor:
         return Outcome(change.id, change.phase, change.title, state, before=before, lines=lines)
 
     def _record(self, change: Change, outcome: Outcome, facts: Facts) -> Outcome:
-        bound = bound_values(change.binds, facts) if outcome.state in ("done", "unsettled", "failed") else {}
+        bound = bound_values(change.binds, facts) if outcome.state in BRINGS else {}
+        if outcome.state == "already":  # it was so before: what later changes want to know of that is as good as ever
+            before = bound_values(change.binds_before, self._fresh(change.binds_before, facts))
+            bound |= {name: value for name, value in before.items() if name not in self._history.bound}
         self._note("outcome", **outcome.to_json(), bound=bound)
         return outcome
 

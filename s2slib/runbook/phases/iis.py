@@ -40,3 +40,8 @@ def restart(
         hold_before=d.policy.restart == "hold",
         **more,
     )
+
+
+def loaded_name(server: ExchangeHost) -> str:
+    """The name of the value that says whether a server's web services work with the partner application of this run."""
+    return f"loaded/{server.fqdn}"

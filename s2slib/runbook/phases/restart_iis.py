@@ -9,7 +9,7 @@ from s2slib.runbook.derive import DC_ENTRY, LYNC_IN_EXCHANGE, TRUST_LOADED
 from s2slib.runbook.expect import ANY
 from s2slib.runbook.finding import Finding
 from s2slib.runbook.phases.common import ucs_gate, unknown_findings
-from s2slib.runbook.phases.iis import restart
+from s2slib.runbook.phases.iis import loaded_name, restart
 from s2slib.runbook.scope import ExchangeHost, Scope
 
 NAME = "restart_iis"
@@ -94,6 +94,7 @@ def _restart(d: Scope, facts: Facts, server: ExchangeHost) -> Change:
         title=f"Restart IIS on {server.fqdn}",
         reason="its web services know only the partner applications they found when they started",
         rests_on={on(server.fqdn, DC_ENTRY): ANY},
+        binds={loaded_name(server): (on(server.fqdn, TRUST_LOADED), "")},
         irreversible="a restart is not undone; a back-out of the partner application restarts once more",
         proven_by="worker start times, health pages, and the storage test",
     )

@@ -15,7 +15,7 @@ from s2slib.remoting.command import Command
 from s2slib.runbook.change import Change, Settle, Step
 from s2slib.runbook.derive import DC_ENTRY, OLDEST_WORKER, TRUST_HELD
 from s2slib.runbook.expect import after_instant, later
-from s2slib.runbook.phases.iis import restart
+from s2slib.runbook.phases.iis import loaded_name, restart
 from s2slib.runbook.scope import ExchangeHost, Scope
 
 
@@ -48,7 +48,7 @@ def undo(
 
 def before_unloading(d: Scope) -> dict[str, tuple[str, str]]:
     """What is to be known before the partner application is taken back: which servers work with it (`binds_before`)."""
-    return {_loaded(server): (on(server.fqdn, TRUST_HELD), "") for server in d.exchange_servers}
+    return {loaded_name(server): (on(server.fqdn, TRUST_HELD), "") for server in d.exchange_servers}
 
 
 def after_unloading(d: Scope) -> dict[str, tuple[str, str]]:
@@ -75,12 +75,8 @@ def _restart(d: Scope, facts: Facts, phase: str, server: ExchangeHost, entry: Js
         rests_on={on(server.fqdn, DC_ENTRY): entry},
         irreversible="a restart is not undone",
         proven_by="worker start times and health pages",
-        only_if={_loaded(server): True},
+        only_if={loaded_name(server): True},
     )
-
-
-def _loaded(server: ExchangeHost) -> str:
-    return f"loaded/{server.fqdn}"
 
 
 def _gone(server: ExchangeHost) -> str:
