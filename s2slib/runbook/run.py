@@ -55,6 +55,7 @@ from s2slib.runbook.verify import Verification
 CEILING: dict[Mode, Effect] = {"check": "read", "verify": "probe", "apply": "write"}
 EVENTS = "progress.jsonl"
 BEFORE = "before.json"  # every fact as it was before the run's first write (O36)
+FRESH_S = 3.0  # facts older than this are read again before a phase writes; what a change rests on always is
 RUN_ENDS = "S2S_RUN_ENDS"  # set by `s2s`: when a run of several notebooks has to be over, in seconds since 1970
 STATES: dict[State, PhaseState] = {
     "done": "done",
@@ -138,6 +139,7 @@ class Run:
         self._hold = hold or (lambda _change: False)
         self._progress = progress or (lambda _text: None)
         self._entered = 0.0
+        self._read_at = 0.0
         self.keeper = Keeper(
             folder,
             first,
@@ -212,6 +214,7 @@ class Run:
         self.facts = self.inspector.inspect()
         unknown = len(self.facts.unknowns(self.facts))
         write_json(self.folder / "facts.json", self.redactor.json(self.facts.to_json()))
+        self._read_at = time.monotonic()
         self._journal_reads(self.facts)
         self.say(f"read {len(self.facts)} facts" + (f", {unknown} unknown" if unknown else ""))
         return self.facts
@@ -323,7 +326,8 @@ class Run:
             return ("blocked", against[0].line(), [], findings) if against else ("done", "", [], findings)
         try:
             with self._writing():
-                self.inspect()
+                if time.monotonic() - self._read_at > FRESH_S:
+                    self.inspect()
                 settled = self._settle()
                 if settled and settled[-1].state == "uncertain":
                     return STATES[settled[-1].state], settled[-1].detail, settled, findings
