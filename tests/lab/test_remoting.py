@@ -222,6 +222,7 @@ def test_output_beyond_its_limit_is_cut_and_marked(server: Server) -> None:
             assert len(reply.output) <= 50
 
 
+@pytest.mark.slow
 def test_endless_output_is_stopped_on_the_server(server: Server, desk: Desk) -> None:
     with server.link(limits=Limits(objects=100, characters=10_000)) as link:
         reply = link.run(Cmdlet("Get-Many", {"Count": 10**9, "Size": 1}, "write"), timeout_s=20)
@@ -288,6 +289,7 @@ def test_warnings_and_errors_of_an_endpoint_are_collected(exchange: Link) -> Non
     assert reply.errors[0].id.startswith("Always")
 
 
+@pytest.mark.slow
 def test_a_command_in_an_endpoint_is_stopped_at_its_deadline(exchange: Link, desk: Desk) -> None:
     reply = exchange.run(Cmdlet("Wait-Long", {}, "write", "exchange"), timeout_s=1)
     assert reply.state == "timed_out"

@@ -372,6 +372,7 @@ def test_a_process_that_ends_under_a_command_leaves_writes_uncertain(
     assert reader.names().count(command.name) <= 2
 
 
+@pytest.mark.slow
 def test_no_command_outlives_its_deadline_when_the_server_says_nothing(host: Host, reader: Reader) -> None:
     reader.run = lambda request, double: None  # type: ignore[method-assign]
     with host.link() as link:

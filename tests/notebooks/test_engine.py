@@ -46,6 +46,7 @@ def test_a_prompt_is_answered_and_the_typed_secret_is_redacted(tmp_path: Path) -
     assert "correct-horse" not in text
 
 
+@pytest.mark.slow
 def test_a_kernel_that_dies_leaves_its_cell_failed_and_the_later_ones_pending(tmp_path: Path) -> None:
     done = run_notebook(notebook(tmp_path, "x = 1", "import os\nos._exit(3)", "2"), tmp_path / "out.ipynb", {})
     assert done.kind == "DeadKernelError"

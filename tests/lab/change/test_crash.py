@@ -121,6 +121,7 @@ def test_a_run_killed_once_in_every_phase_is_taken_up_by_a_new_process(line: int
     assert estate.verify().proven
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "dies",
     [
@@ -169,6 +170,7 @@ def test_a_command_that_the_dead_writer_left_running_is_waited_for(estate: Chang
     audit(estate, folder)
 
 
+@pytest.mark.slow
 def test_the_audit_finds_a_write_that_no_journal_intended(estate: ChangeWorld) -> None:
     folder = estate.folder()
     estate.apply("certificates", folder=folder)

@@ -160,6 +160,7 @@ def test_a_transport_that_is_switched_off_is_not_offered(start: Start) -> None:
     assert host.session("ntlm").run_cmd("x").status_code == 7
 
 
+@pytest.mark.slow
 def test_output_waits_for_the_program_and_a_silent_one_times_out(start: Start) -> None:
     release = threading.Event()
 
