@@ -47,7 +47,8 @@ class Reporter:
             self.line(f"{finding.level}: {where}{finding.title}", STYLES.get(finding.level, ""))
             self.line(f"    seen: {finding.seen}")
             self.line(f"    expected: {finding.expected}")
-            self.line(f"    next: {finding.remedy}")
+            if finding.remedy:
+                self.line(f"    next: {finding.remedy}")
 
     def begin(self, deployment: str, verb: str, folder: Path) -> None:
         """Say what is about to run, and where its record will be."""
@@ -100,7 +101,8 @@ class Reporter:
                     self.line(f"    {finding.level}: {where}{finding.title}", "red")
                     self.line(f"        seen: {finding.seen}")
                     self.line(f"        expected: {finding.expected}")
-                    self.line(f"        next: {finding.remedy}")
+                    if finding.remedy:
+                        self.line(f"        next: {finding.remedy}")
         if error and (phase is None or state == "done"):
             self.line(f"    {error}", "red")
 
@@ -165,7 +167,7 @@ VERDICTS: dict[Outcome, str] = {
     "held": "Held before a change: see above. s2s resume goes on.",
     "blocked": "Blocked: see the findings above. Nothing that they forbid was changed.",
     "refused": "Refused: see above.",
-    "failed": "Failed: see above; what was changed until then stands in the run folder.",
+    "failed": "Failed: see above.",
     "uncertain": "Uncertain: a change may or may not have taken effect. Read it back before anything else.",
     "not_proven": "The trust is not proven: see the findings above.",
     "backed_out": "Backed out: what this run did is undone, as far as its plan said it can be.",
@@ -174,7 +176,7 @@ VERDICTS: dict[Outcome, str] = {
 
 def _verdict(outcome: Outcome, record: RunRecord | None) -> str:
     """The verdict, and how much was changed where that is the next question."""
-    if outcome not in ("pending", "held", "blocked", "refused"):
+    if outcome not in ("pending", "held", "blocked", "refused", "failed"):
         return VERDICTS[outcome]
     number = len(record.changed()) if record else 0
     made = "Nothing was changed." if not number else f"{number} change{'s were' if number > 1 else ' was'} made in this run."
