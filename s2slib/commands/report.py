@@ -179,7 +179,11 @@ def _verdict(outcome: Outcome, record: RunRecord | None) -> str:
     if outcome not in ("pending", "held", "blocked", "refused", "failed"):
         return VERDICTS[outcome]
     number = len(record.changed()) if record else 0
-    made = "Nothing was changed." if not number else f"{number} change{'s were' if number > 1 else ' was'} made in this run."
+    made = (
+        "Nothing was changed."
+        if not number
+        else f"{number} change{'s were' if number > 1 else ' was'} made in this run."
+    )
     return f"{VERDICTS[outcome]} {made}"
 
 

@@ -47,6 +47,7 @@ from s2slib.runbook.inspect import Inspector, handed_over
 from s2slib.runbook.keeper import Keeper
 from s2slib.runbook.links import opener
 from s2slib.runbook.lock import Holder, Refused, account, writer_lock
+from s2slib.runbook.phases import judge_all
 from s2slib.runbook.phases import phase as phase_named
 from s2slib.runbook.plan import Plan
 from s2slib.runbook.scope import Scope, export_path
@@ -247,12 +248,16 @@ class Run:
         return True
 
     def acceptance(self) -> list[Finding]:
-        """What stands against carrying the run's plan out now: approval, window, people, what has moved. PlanError."""
+        """What stands against carrying the run's plan out now. PlanError.
+
+        Approval, window, people, what has moved, and what any phase would be blocked by.
+        """
         plan = self.control.recorded_plan()
         if plan is None:
             return [Finding("plan.missing", "blocker", "plan", "There is no plan", "", "plan.json", "s2s plan PARAMS")]
-        found = self.control.approved(plan)
-        return [*found, *self.control.moved(plan, self._facts())]
+        facts = self._facts()
+        blocked = blocking(judge_all(self.scope, facts))
+        return [*self.control.approved(plan), *self.control.moved(plan, facts), *blocked]
 
     def judge(self, name: str) -> list[Finding]:
         """The findings of one phase on the facts as they are."""

@@ -260,3 +260,11 @@ def test_the_verb_itself_refuses_a_moved_state_through_the_notebooks(estate: Cha
     assert found.exit_code == 3, found.output
     assert "https://somebody.example/a.svc" in found.output
     assert estate.rows() == []
+
+
+def test_what_would_block_a_phase_is_said_beforehand_too(estate: ChangeWorld) -> None:
+    folder = estate.approved()
+    faults.wildcard_accepted_domain(estate.lab.estate)
+    with estate.open(folder, "check", policy=REQUIRED) as run:
+        run.inspect()
+        assert "preflight.realm" in {finding.id for finding in run.acceptance()}
