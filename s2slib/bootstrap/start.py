@@ -34,7 +34,7 @@ run.py [--offline DIR] VERB ...
   --offline DIR    install from such a folder only, each file checked against its SHA-256
 """
 EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 1, 64, 130
-STARTED = "S2S_STARTED"  # tells the demo when run.py began, so that it can say how long the set-up took
+SET_UP_S = "S2S_SET_UP_S"  # tells the demo how long the set-up took, in seconds
 _SETS = {"test": ("test",), "notebook": ("ui",)}
 _S2S = "import sys; from s2slib.cli import main; sys.argv[0] = 's2s'; sys.exit(main())"
 
@@ -101,7 +101,7 @@ def start(
     environ = dict(os.environ if environ is None else environ)
     environ.pop("__PYVENV_LAUNCHER__", None)  # macOS: would make the new environment believe it is the old one
     environment = Environment(Path(root), {**environ, "PYTHONIOENCODING": "utf-8"}, run, console)
-    began = time.time()
+    began = time.monotonic()
     try:
         request = parse(arguments)
         if request is None:
@@ -115,7 +115,8 @@ def start(
             console.say("run.py: everything asked for is installed")
             return 0
         argv, folder = command(environment, request)
-        return (hand_over or become)(argv, {**environ, "PYTHONUTF8": "1", STARTED: f"{began:.3f}"}, folder)
+        took = f"{time.monotonic() - began:.1f}"
+        return (hand_over or become)(argv, {**environ, "PYTHONUTF8": "1", SET_UP_S: took}, folder)
     except UsageError as error:
         console.say(f"run.py: {error}\n\n{USAGE.rstrip()}")
         return EXIT_USAGE

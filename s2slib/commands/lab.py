@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from s2slib import workspace
-from s2slib.bootstrap.start import STARTED
+from s2slib.bootstrap.start import SET_UP_S
 from s2slib.commands.execute import run_notebooks
 from s2slib.commands.report import Reporter
 from s2slib.deployment import load
@@ -46,9 +46,9 @@ def run_demo(as_json: bool) -> int:
     places = workspace.find()
     report = Reporter(as_json)
     state = places.runs_dir() / f"demo-{os.getpid()}.json"
-    started = os.environ.pop(STARTED, "")
-    if started:
-        report.line(f"set up ({time.time() - float(started):.1f} s)", "dim")
+    set_up_s = os.environ.pop(SET_UP_S, "")
+    if set_up_s:
+        report.line(f"set up ({set_up_s} s)", "dim")
     report.line("starting the embedded lab ...", "dim")
     began = time.monotonic()
     with _lab(state):
