@@ -57,7 +57,11 @@ def jupyterlab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
             yield f"http://127.0.0.1:{port}/doc/tree/notebooks/{{}}.ipynb?token=rehearsal&reset"
         finally:
             child.terminate()
-            child.wait(30)
+            try:
+                child.wait(30)
+            except subprocess.TimeoutExpired:  # it waits for its kernels' shutdown longer than a test should
+                child.kill()
+                child.wait()
 
 
 def _wait_for(port: int, child: subprocess.Popen[bytes]) -> None:

@@ -107,7 +107,7 @@ def test_a_run_whose_writer_dies_at_every_line_goes_on_one_step_further_each_tim
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("line", range(1, LINES_OF_A_PHASE + 1))
+@pytest.mark.parametrize("line", range(1, LINES_OF_A_PHASE + 1, 2))
 def test_a_run_killed_once_in_every_phase_is_taken_up_by_a_new_process(line: int, estate: ChangeWorld) -> None:
     folder = estate.folder()
     died = []

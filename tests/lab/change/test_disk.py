@@ -107,7 +107,7 @@ def test_the_back_out_can_be_read_with_a_full_disk(estate: ChangeWorld) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("limit", [0, 4_000, 40_000, 120_000])
+@pytest.mark.parametrize("limit", [0, 40_000])
 def test_the_verb_ends_with_1_on_a_full_disk(limit: int, estate: ChangeWorld) -> None:
     code = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2); "
