@@ -30,6 +30,7 @@ def statuses(path: Path) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_a_prompt_is_answered_and_the_typed_secret_is_redacted(tmp_path: Path) -> None:
     source = notebook(tmp_path, "x = 1", "import getpass\np = getpass.getpass('Password: ')\nprint(len(p), p, x)")
     asked: list[tuple[str, bool]] = []

@@ -160,6 +160,7 @@ def test_the_estate_can_begin_at_another_time() -> None:
         assert timedelta(0) <= lab.estate.now() - begin < timedelta(minutes=1)
 
 
+@pytest.mark.slow
 def test_the_process_says_when_it_is_ready_refuses_a_second_and_ends_on_request(tmp_path: Path) -> None:
     state = tmp_path / "lab.json"
     command = [sys.executable, "-m", "s2slib.lab", "--state", str(state)]

@@ -40,6 +40,7 @@ def test_without_the_other_side_s_facts_its_state_is_unknown_and_blocks(estate: 
     assert not [change for change in plan.changes if change.target == FE1]
 
 
+@pytest.mark.slow
 def test_each_side_changes_its_own_servers_only(estate: World, tmp_path: Path) -> None:
     exchange_facts = hand_over(estate, "exchange", tmp_path / "exchange.json")
     ours = side("lync", exchange_facts)
