@@ -189,6 +189,9 @@ def journal(run: str, as_json: bool) -> int:
 
 
 def _said(data: dict[str, Any]) -> str:
+    if isinstance(data.get("servers"), list):
+        rows = (f"{row['server'].split('.')[0]} {row['facts']}" for row in data["servers"])
+        return safe_text(f"{data.get('facts', '')} facts: {', '.join(rows)}", 200, multiline=False)
     change = data.get("change")
     name = change["id"] if isinstance(change, dict) else change or data.get("phase") or data.get("server") or ""
     more = data.get("state") or data.get("line") or data.get("note") or data.get("what") or data.get("ticket") or ""
