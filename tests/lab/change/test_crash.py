@@ -107,7 +107,7 @@ def test_a_run_whose_writer_dies_at_every_line_goes_on_one_step_further_each_tim
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("line", range(1, LINES_OF_A_PHASE + 1, 2))
+@pytest.mark.parametrize("line", range(1, LINES_OF_A_PHASE + 1, 3))
 def test_a_run_killed_once_in_every_phase_is_taken_up_by_a_new_process(line: int, estate: ChangeWorld) -> None:
     folder = estate.folder()
     died = []
@@ -126,10 +126,9 @@ def test_a_run_killed_once_in_every_phase_is_taken_up_by_a_new_process(line: int
     "dies",
     [
         Once(True, reply=("before",)),
-        pytest.param(Once(any=("before", "after")), marks=pytest.mark.slow),
-        pytest.param(Once(any=("torn",)), marks=pytest.mark.slow),
+        Once(any=("before", "after")),
     ],
-    ids=["behind the command", "before and after", "torn"],
+    ids=["behind the command", "before and after"],
 )
 def test_a_back_out_whose_writer_dies_at_every_line_ends_where_the_run_began(dies: Once, estate: ChangeWorld) -> None:
     before, folder = estate.settled_state(), estate.folder()
