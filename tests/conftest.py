@@ -14,7 +14,16 @@ import pytest
 hypothesis.settings.register_profile("s2s", deadline=None, print_blob=True)
 hypothesis.settings.load_profile("s2s")
 
+SLOW_TIMEOUT_S = 400  # the others have the one of pyproject.toml
 _LOCAL_NAMES = frozenset({"localhost", socket.gethostname().lower(), ""})
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give slow and browser tests time on a machine that is slower or busier than the one they were written on."""
+    for item in items:
+        patient = item.get_closest_marker("slow") or item.get_closest_marker("browser")
+        if patient and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SLOW_TIMEOUT_S))
 
 
 class LeftThisMachineError(AssertionError):
