@@ -15,8 +15,7 @@ from s2slib.deployment.saved import of_run
 from s2slib.records.display import safe_text
 from s2slib.records.journal import Journal, torn, verify, verify_end
 from s2slib.records.redaction import Redactor
-from s2slib.records.run_record import EXIT_CODES, RunRecord
-from s2slib.runbook.acceptance import Operator
+from s2slib.records.run_record import EXIT_CODES, Operator, RunRecord
 from s2slib.runbook.approval import ApprovalError
 from s2slib.runbook.control import ChangeControl
 from s2slib.runbook.finding import blocking, ordered
@@ -228,7 +227,7 @@ def _control(run: str) -> tuple[ChangeControl, Path]:
 
 
 def _control_of(folder: Path, deployment: Deployment) -> ChangeControl:
-    operator = Operator(account(), platform.node())
+    operator = Operator(account=account(), host=platform.node())
     record = RunRecord.load(folder)
     made_under = record.approval if record else ""
     return ChangeControl(Scope(deployment), folder, Journal(folder / "journal.jsonl"), operator, made_under=made_under)

@@ -14,10 +14,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from s2slib.facts import Facts
+from s2slib.records.run_record import Operator
 from s2slib.runbook.approval import Approval
 from s2slib.runbook.change import Change, Verdict, rule
 from s2slib.runbook.finding import Finding
@@ -28,14 +28,6 @@ from s2slib.runbook.plan import Plan
 from s2slib.runbook.scope import Scope
 
 PHASE = "plan"
-
-
-@dataclass(frozen=True)
-class Operator:
-    """Who would carry it out: the operating-system account and its machine."""
-
-    account: str
-    host: str
 
 
 def approved(

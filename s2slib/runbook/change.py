@@ -107,11 +107,6 @@ class Change:
     only_if: Mapping[str, Json] = field(default_factory=dict)
     half_way: Mapping[str, Json] = field(default_factory=dict)
 
-    @property
-    def waits_only(self) -> bool:
-        """Whether it has no command: it only waits for what is on its way."""
-        return not self.steps
-
     def bind(self, known: Mapping[str, Json]) -> Change:
         """The change with every value put in that `known` names; its undo keeps its own places."""
         settle = self.settled_when

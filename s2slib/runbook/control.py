@@ -19,8 +19,8 @@ from pathlib import Path
 from s2slib.facts import Facts, Json
 from s2slib.records.files import write_json
 from s2slib.records.journal import Journal, JournalError, verify
-from s2slib.runbook import acceptance, approval
-from s2slib.runbook.acceptance import Operator
+from s2slib.records.run_record import Operator
+from s2slib.runbook import acceptance, approval, limits
 from s2slib.runbook.approval import Approval, ApprovalError
 from s2slib.runbook.change import Change
 from s2slib.runbook.finding import Finding
@@ -29,7 +29,6 @@ from s2slib.runbook.lock import Holder, Refused
 from s2slib.runbook.phases import whole_plan
 from s2slib.runbook.plan import Plan, PlanError, back_out_of
 from s2slib.runbook.scope import EXPORT_FILE, Scope, export_path
-from s2slib.runbook.sending import STEP_EXTRA_S, restarts
 from s2slib.workspace import RunName
 
 PLAN = "plan.json"
@@ -236,15 +235,12 @@ class ChangeControl:
 
     def longest_s(self, change: Change) -> int:
         """Seconds that a change may take by its deadlines: its commands, its recovery, and waiting for it."""
-        timeouts = self._scope.deployment.network.timeouts_s
-        steps = (*change.steps, *change.recovery)
-        commands = sum(timeouts.iis_restart + STEP_EXTRA_S if restarts(step) else timeouts.command for step in steps)
-        return commands + self.waits_s(change)
+        return limits.commands_s(self._scope.deployment.network.timeouts_s, change) + self.waits_s(change)
 
     def waits_s(self, change: Change) -> int:
         """Seconds that a change is waited for at most: replication, health."""
-        settle = self._scope.deployment.network.timeouts_s.settle
-        return min(change.settled_when.within_s, settle) if change.settled_when else 0
+        settle = change.settled_when
+        return limits.waits_s(self._scope.deployment.network.timeouts_s, settle) if settle else 0
 
     def note_dead_writer(self, holder: Holder) -> None:
         """Journal that a dead writer's lock was taken over."""

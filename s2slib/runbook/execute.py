@@ -18,8 +18,9 @@ from s2slib.runbook.estates import Estates
 from s2slib.runbook.expect import all_hold, differences, unanswered
 from s2slib.runbook.history import Begun, History
 from s2slib.runbook.inspect import Inspector
+from s2slib.runbook.limits import STEP_EXTRA_S, commands_s, waits_s
 from s2slib.runbook.scope import Scope
-from s2slib.runbook.sending import STEP_EXTRA_S, Sender, Sent
+from s2slib.runbook.sending import Sender, Sent
 
 State = Literal[
     "done",
@@ -116,6 +117,7 @@ class Executor:
         self._given = dict(known or {})
         self._by_hand = by_hand
         self._sender = Sender(scope, estates, self._note)
+        self._timeouts = scope.deployment.network.timeouts_s
         self._deadline = deadline
         self._progress = progress
         self._clock = clock
@@ -144,7 +146,7 @@ class Executor:
             facts = self._read(change, facts)
             ended = True
             if not begun.by_hand:
-                limit_s = max(begun.limit_s, self._sender.limit_s(change))
+                limit_s = max(begun.limit_s, commands_s(self._timeouts, change))
                 facts, ended = self._await_in_flight(change, facts, begun.at, limit_s)
             outcome = self._found(change, facts, begun, ended)
             if outcome is None:
@@ -213,7 +215,7 @@ class Executor:
                 lines=list(outcome.lines),
                 before=dict(outcome.before),
                 by_hand=self._by_hand,
-                limit_s=self._sender.limit_s(change),
+                limit_s=commands_s(self._timeouts, change),
                 bound=bound,
             )
         if self._by_hand:
@@ -235,7 +237,7 @@ class Executor:
             return replace(outcome, state="not_done", detail=detail, after=outcome.before), facts
         facts, ended = self._read(change, facts), True
         if sent.was_lost and all_hold(facts, change.after) is not True:
-            facts, ended = self._await_in_flight(change, facts, at, self._sender.limit_s(change))
+            facts, ended = self._await_in_flight(change, facts, at, commands_s(self._timeouts, change))
         if all_hold(facts, change.after) is not True and change.recovery:
             return self._recover(change, outcome, facts, sent.failure or "the read-back does not show it")
         outcome = replace(outcome, after=self._seen(change, facts))
@@ -297,7 +299,7 @@ class Executor:
         settle = change.settled_when
         if settle is None:
             return outcome, self._fresh(change.binds, facts)
-        limit_s = min(settle.within_s, self._scope.deployment.network.timeouts_s.settle)
+        limit_s = waits_s(self._timeouts, settle)
         waited = 0
         deadline = min(self._clock() + limit_s, self._deadline)
         say_at = 0

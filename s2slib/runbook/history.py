@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
@@ -49,7 +49,6 @@ class History:
 
     begun: dict[str, Begun] = field(default_factory=dict)
     bound: dict[str, Json] = field(default_factory=dict)
-    plan_hash: str = ""
     over: set[str] = field(default_factory=set)
 
     @classmethod
@@ -63,9 +62,7 @@ class History:
     def note(self, entry: Entry) -> None:
         """Take in one more entry."""
         data = entry.data
-        if entry.event == "plan":
-            self.plan_hash = str(data["hash"])
-        elif entry.event == "intent":
+        if entry.event == "intent":
             self._intent(entry)
         elif entry.event == "outcome":
             self.bound.update(data.get("bound", {}))
@@ -108,16 +105,7 @@ class History:
             if item.may_have_written and not change_id.startswith(UNDO)
         ]
 
-    def is_done(self, change_id: str) -> bool:
-        """Whether a change of this id came out done in this run."""
-        found = self.begun.get(change_id)
-        return found is not None and found.state == "done"
-
     @property
     def backed_out(self) -> bool:
         """Whether a back-out of this run has begun."""
         return any(change_id.startswith(UNDO) for change_id in self.begun)
-
-    def values(self) -> Mapping[str, Json]:
-        """The bound values."""
-        return self.bound

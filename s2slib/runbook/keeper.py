@@ -24,9 +24,8 @@ from s2slib.records.run_record import (
 )
 from s2slib.runbook.approval import ApprovalError
 from s2slib.runbook.control import ChangeControl
-from s2slib.runbook.history import UNDO
+from s2slib.runbook.history import SAYS_NOTHING, UNDO
 
-QUIET = ("already", "moved", "blocked", "held", "stopped", "not_needed", "by_hand")  # say nothing of what was written
 LOCK_TIMEOUT_S = 30
 
 
@@ -101,7 +100,7 @@ class Keeper:
             if entry.event != "outcome" or (BACK_OUT if data["change"].startswith(UNDO) else data["phase"]) != phase:
                 continue
             known = last.get(data["change"])
-            if known is None or data["state"] not in QUIET or known.state in QUIET:
+            if known is None or data["state"] not in SAYS_NOTHING or known.state in SAYS_NOTHING:
                 last.pop(data["change"], None)
                 last[data["change"]] = ChangeRecord(**data)
         return list(last.values())

@@ -37,7 +37,6 @@ from s2slib.records.run_record import (
 )
 from s2slib.remoting.command import Effect
 from s2slib.runbook import verify as verification
-from s2slib.runbook.acceptance import Operator as Person
 from s2slib.runbook.change import Change, Verdict, rule
 from s2slib.runbook.control import ChangeControl
 from s2slib.runbook.estates import Estates, Opener
@@ -122,7 +121,7 @@ class Run:
             self.scope, self.estates, export_file=export_path(folder.name), other_side=handed_over(deployment)
         )
         self.journal = Journal(folder / "journal.jsonl", redact=redactor.json)
-        self.person = Person(account(), platform.node())
+        self.person = Operator(account=account(), host=platform.node())
         known = RunRecord.load(folder)
         first = known or RunRecord(
             run=folder.name,
@@ -130,7 +129,7 @@ class Run:
             fingerprint=deployment.fingerprint(),
             mode=mode,
             approval=deployment.policy.approval,
-            operator=Operator(account=self.person.account, host=self.person.host),
+            operator=self.person,
             started=_utc(),
         )
         made_under = known.approval if known else ""
@@ -233,8 +232,7 @@ class Run:
     def plan(self) -> Plan:
         """The whole ordered plan by projection: in apply mode the one to carry out, else on the facts as they are."""
         facts = self._facts()
-        plan = self.control.plan_to_apply(facts) if self.mode == "apply" else self.control.fresh_plan(facts)
-        return plan
+        return self.control.plan_to_apply(facts) if self.mode == "apply" else self.control.fresh_plan(facts)
 
     def keep_plan(self, plan: Plan, against: list[Finding]) -> bool:
         """Make a plan that was shown whole the run's, where that is still open; whether it was done."""

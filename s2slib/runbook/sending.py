@@ -6,15 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from s2slib.products import windows
-from s2slib.remoting.command import Program
 from s2slib.remoting.errors import NotSent, OutcomeUncertain, RemotingError
 from s2slib.remoting.reply import Reply
 from s2slib.runbook.change import Change, Step
 from s2slib.runbook.estates import Estates
+from s2slib.runbook.limits import command_s, restarts
 from s2slib.runbook.scope import Scope
 
-STEP_EXTRA_S = 60
 QUOTED_TEXT = 4_000
 
 Note = Callable[..., None]
@@ -41,12 +39,13 @@ class Sender:
     def run(self, change: Change, steps: tuple[Step, ...], *, journalled: bool = True) -> Sent:
         """Run steps in order up to the first that fails. JournalError when a reply cannot be recorded."""
         note = self._note if journalled else _nowhere
+        timeouts = self._scope.deployment.network.timeouts_s
         for number, step in enumerate(steps):
             if restarts(step):  # it ends every Exchange session through that server (O14)
                 self._estates.drop(self._scope.all_servers)
             named = {"change": change.id, "server": step.server, "line": step.render()}
             try:
-                reply = self._estates.run(step.server, step.command, timeout_s=self.timeout_s(step))
+                reply = self._estates.run(step.server, step.command, timeout_s=float(command_s(timeouts, step)))
             except OutcomeUncertain as error:
                 note("reply", **named, lost=str(error))
                 return Sent(str(error), was_lost=True)
@@ -60,20 +59,6 @@ class Sender:
             if reply.state != "completed" or reply.errors or reply.exit_code not in (None, 0):
                 return Sent(_complaint(reply), was_lost=reply.state == "timed_out")
         return Sent()
-
-    def timeout_s(self, step: Step) -> float:
-        """The deadline of one command, here and on the server."""
-        timeouts = self._scope.deployment.network.timeouts_s
-        return float(timeouts.iis_restart + STEP_EXTRA_S if restarts(step) else timeouts.command)
-
-    def limit_s(self, change: Change) -> int:
-        """Seconds after which no command of a change runs on any server any more."""
-        return round(sum(self.timeout_s(step) for step in (*change.steps, *change.recovery)))
-
-
-def restarts(step: Step) -> bool:
-    """Whether a step cycles IIS: its deadline is another, and it ends every Exchange session through that server."""
-    return isinstance(step.command, Program) and step.command.path == windows.IISRESET
 
 
 def _nowhere(_event: str, **_data: Any) -> None:
