@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 from pathlib import Path
-from typing import Any
 
 from s2slib import workspace
 from s2slib.commands.execute import run_notebooks
@@ -12,8 +11,7 @@ from s2slib.commands.report import Reporter
 from s2slib.credentials.resolver import Resolver
 from s2slib.deployment import Deployment, load
 from s2slib.deployment.saved import of_run
-from s2slib.records.display import safe_text
-from s2slib.records.journal import Journal, torn, verify, verify_end
+from s2slib.records.journal import Journal, told, torn, verify, verify_end
 from s2slib.records.redaction import Redactor
 from s2slib.records.run_record import EXIT_CODES, Operator, RunRecord
 from s2slib.runbook.approval import ApprovalError
@@ -177,7 +175,7 @@ def journal(run: str, as_json: bool) -> int:
         verify_end(entries, record.journal.lines, record.journal.head, file.name)
     report = Reporter(as_json)
     for entry in entries:
-        report.line(f"{entry.number:>4}  {entry.at}  {entry.event:<9} {_said(dict(entry.data))}")
+        report.line(f"{entry.number:>4}  {entry.at}  {entry.event:<9} {told(entry)}")
     if torn(file):
         report.line("the last line is torn: a writer was killed while it wrote it; nothing rests on it", "yellow")
     head = entries[-1].hash if entries else ""
@@ -185,17 +183,6 @@ def journal(run: str, as_json: bool) -> int:
     rows = [{"number": e.number, "at": e.at, "event": e.event, "data": dict(e.data), "hash": e.hash} for e in entries]
     report.object(run=folder.name, outcome="verified", plan_hash="", torn=torn(file), head=head, entries=rows)
     return 0
-
-
-def _said(data: dict[str, Any]) -> str:
-    if isinstance(data.get("servers"), list):
-        rows = (f"{row['server'].split('.')[0]} {row['facts']}" for row in data["servers"])
-        return safe_text(f"{data.get('facts', '')} facts: {', '.join(rows)}", 200, multiline=False)
-    change = data.get("change")
-    name = change["id"] if isinstance(change, dict) else change or data.get("phase") or data.get("server") or ""
-    more = data.get("state") or data.get("line") or data.get("note") or data.get("what") or data.get("ticket") or ""
-    lines = "; ".join(data.get("lines", [])) if isinstance(change, dict) else ""
-    return safe_text(" ".join(str(part) for part in (name, more, lines) if part), 200, multiline=False)
 
 
 def stop(run: str, as_json: bool) -> int:

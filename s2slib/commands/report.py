@@ -40,15 +40,15 @@ class Reporter:
         if self._json:
             print(json.dumps(data, ensure_ascii=False, sort_keys=True))
 
-    def findings(self, findings: Iterable[Finding]) -> None:
+    def findings(self, findings: Iterable[Finding | FindingRecord], indent: str = "") -> None:
         """Findings one by one: what was seen, expected, and what to do."""
         for finding in findings:
             where = f"{finding.server}: " if finding.server else ""
-            self.line(f"{finding.level}: {where}{finding.title}", STYLES.get(finding.level, ""))
-            self.line(f"    seen: {finding.seen}")
-            self.line(f"    expected: {finding.expected}")
+            self.line(f"{indent}{finding.level}: {where}{finding.title}", STYLES.get(finding.level, ""))
+            self.line(f"{indent}    seen: {finding.seen}")
+            self.line(f"{indent}    expected: {finding.expected}")
             if finding.remedy:
-                self.line(f"    next: {finding.remedy}")
+                self.line(f"{indent}    next: {finding.remedy}")
 
     def begin(self, deployment: str, verb: str, folder: Path) -> None:
         """Say what is about to run, and where its record will be."""
@@ -95,14 +95,7 @@ class Reporter:
             )
             for change in phase.changes:
                 self.line(f"    {change.state}: {change.title} ({change.seconds} s)")
-            for finding in phase.findings:
-                if finding.level in ("blocker", "unknown"):
-                    where = f"{finding.server}: " if finding.server else ""
-                    self.line(f"    {finding.level}: {where}{finding.title}", "red")
-                    self.line(f"        seen: {finding.seen}")
-                    self.line(f"        expected: {finding.expected}")
-                    if finding.remedy:
-                        self.line(f"        next: {finding.remedy}")
+            self.findings((row for row in phase.findings if row.level in ("blocker", "unknown")), indent="    ")
         if error and (phase is None or state == "done"):
             self.line(f"    {error}", "red")
 

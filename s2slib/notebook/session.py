@@ -33,7 +33,7 @@ from s2slib.notebook.views import (
     verification_view,
 )
 from s2slib.records.files import write_text
-from s2slib.records.journal import JournalError
+from s2slib.records.journal import JournalError, told
 from s2slib.records.run_record import Mode, RecordError
 from s2slib.remoting.command import Cmdlet
 from s2slib.remoting.errors import RemotingError
@@ -101,8 +101,6 @@ class NotebookRun:
     def __init__(self, run: Run, approval: Mapping[str, str] | None = None) -> None:
         self._run = run
         self._approval = approval or {}
-        self._phase = ""
-        self._result: PhaseResult | None = None
 
     @property
     def run(self) -> Run:
@@ -164,14 +162,18 @@ class NotebookRun:
 
         Raises PhaseNotDone in apply mode when the phase did not come to `done`; the run folder has everything by then.
         """
+        return await self._carried_out(self._run.phase, name)
+
+    async def _carried_out(self, work: Callable[..., PhaseResult], *arguments: str) -> View:
+        """The result of a writer's work; what was seen, and one sentence, where apply did not come to `done`."""
         try:
-            self._result = await self._finished(self._run.phase, name)
+            result = await self._finished(work, *arguments)
         except SAID_IN_A_SENTENCE as error:
             raise plainly(error)  # noqa: B904
-        view = result_view(self._result)
-        if self._run.mode == "apply" and self._result.state != "done":
+        view = result_view(result)
+        if self._run.mode == "apply" and result.state != "done":
             display(view)  # type: ignore[no-untyped-call]
-            raise plainly(PhaseNotDone(f"{self._result.title}: {self._result.state}. {self._result.detail}"))
+            raise plainly(PhaseNotDone(f"{result.title}: {result.state}. {result.detail}"))
         return view
 
     async def _finished(self, work: Callable[..., PhaseResult], *arguments: str) -> PhaseResult:
@@ -228,17 +230,7 @@ class NotebookRun:
 
     async def back_out(self) -> View:
         """Undo what this run did, in apply mode; otherwise show what would run. Raises PhaseNotDone unless it is done."""
-        run = self._run
-        if run.mode != "apply":
-            return self.back_out_plan()
-        try:
-            result = await self._finished(lambda: run.back_out())
-        except SAID_IN_A_SENTENCE as error:
-            raise plainly(error)  # noqa: B904
-        if result.state != "done":
-            display(result_view(result))  # type: ignore[no-untyped-call]
-            raise plainly(PhaseNotDone(f"{result.title}: {result.state}. {result.detail}"))
-        return result_view(result)
+        return await self._carried_out(self._run.back_out) if self._run.mode == "apply" else self.back_out_plan()
 
     def back_out_plan(self) -> View:
         """The back-out of what this run did, as it would run now; reads nothing and writes nothing."""
@@ -316,9 +308,7 @@ class NotebookRun:
     def journal_view(self) -> View:
         """The journal, verified line by line."""
         entries = self._run.journal.entries()
-        rows = tuple(
-            (str(e.number), e.at, e.event, str(e.data.get("change") or e.data.get("line") or "")[:120]) for e in entries
-        )
+        rows = tuple((str(entry.number), entry.at, entry.event, told(entry)) for entry in entries)
         head = entries[-1].hash if entries else "(empty)"
         return View(
             "Journal",

@@ -7,6 +7,8 @@ from typing import Protocol
 
 from s2slib.facts import Facts, Json, Known
 from s2slib.notebook.render import Heading, Lines, Part, Table, View
+from s2slib.notebook.views import counted
+from s2slib.products import lync
 from s2slib.runbook.change import Change
 from s2slib.runbook.expect import show, show_fact
 from s2slib.runbook.finding import Finding, blocking
@@ -46,15 +48,15 @@ def plan_ticket(
     parts += [Heading("Test plan"), *_tests(d)]
     parts += [Heading("Back-out plan"), *_back_out(plan, limits)]
     parts += [Heading("Nothing to do in"), _reasons(plan)]
-    state = f"{len(plan.changes)} changes" if len(plan.changes) != 1 else "1 change"
-    return View(f"Change {d.name}", "blocked" if against else state, tuple(parts))
+    state = "blocked" if against else counted(len(plan.changes), "change")
+    return View(f"Change {d.name}", state, tuple(parts))
 
 
 def back_out_view(changes: tuple[Change, ...], cannot_undo: Iterable[str], limits: Limits) -> View:
     """The back-out as it would run now, newest first."""
     if not changes:
         return View("Back-out", "nothing to do", ("This run left nothing that its back-out would take back.",))
-    return View("Back-out", f"{len(changes)} steps", tuple(_undo_parts(changes, tuple(cannot_undo), limits)))
+    return View("Back-out", counted(len(changes), "step"), tuple(_undo_parts(changes, tuple(cannot_undo), limits)))
 
 
 def page(view: View, title: str) -> str:
@@ -145,9 +147,9 @@ def _tests(d: Scope) -> list[Part]:
         f"Test-CsExStorageConnectivity on each front end for {users}. It writes one item into the mailbox and deletes it.",
         Lines(
             tuple(
-                f"Test-CsExStorageConnectivity -SipUri '{user.sip_uri}' -DeleteItem   # on {front_end}"
+                f"{lync.storage_connectivity_test(sip_uri).render()}   # on {front_end}"
                 for front_end in d.front_ends
-                for user in d.deployment.test_users
+                for sip_uri in d.deployment.sip_uris_for(front_end)
             )
         ),
         "Exchange to Lync is configured and its keys are compared; no product test exercises that direction.",

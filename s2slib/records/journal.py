@@ -13,8 +13,11 @@ from typing import Any
 
 from filelock import FileLock
 
+from s2slib.records.display import safe_text
+
 GENESIS = "0" * 64
 LOCK_TIMEOUT_S = 30
+TOLD_LIMIT = 200
 
 
 class JournalError(RuntimeError):
@@ -79,6 +82,19 @@ class Journal:
             with self.path.open("r+b") as file:
                 file.truncate(sum(map(len, _whole_lines(self.path))))
         return (entries[-1].number, entries[-1].hash) if entries else (0, GENESIS)
+
+
+def told(entry: Entry) -> str:
+    """What an entry says, in one line for people."""
+    data = dict(entry.data)
+    if isinstance(data.get("servers"), list):
+        rows = (f"{row['server'].split('.')[0]} {row['facts']}" for row in data["servers"])
+        return safe_text(f"{data.get('facts', '')} facts: {', '.join(rows)}", TOLD_LIMIT, multiline=False)
+    change = data.get("change")
+    name = change["id"] if isinstance(change, dict) else change or data.get("phase") or data.get("server") or ""
+    more = data.get("state") or data.get("line") or data.get("note") or data.get("what") or data.get("ticket") or ""
+    lines = "; ".join(data.get("lines", [])) if isinstance(change, dict) else ""
+    return safe_text(" ".join(str(part) for part in (name, more, lines) if part), TOLD_LIMIT, multiline=False)
 
 
 def verify(path: Path) -> list[Entry]:
