@@ -279,7 +279,7 @@ class NotebookRun:
 
     def reach(self) -> View:
         """Log on to every server and load its tools: who answered, and why the others did not."""
-        servers = self._run.scope.all_servers
+        servers = self._run.scope.reached
         answers = self._run.estates.batches({server: [Cmdlet("Get-Date")] for server in servers})
         rows = []
         for server in servers:

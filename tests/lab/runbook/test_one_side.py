@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from lab_run import ALL, EX1, FE1, World, world
 
+from s2slib.notebook.session import NotebookRun
+
 
 @pytest.fixture
 def estate(tmp_path: Path) -> Iterator[World]:
@@ -82,3 +84,11 @@ def test_a_file_that_is_no_export_of_facts_is_refused_before_anything_is_contact
     broken.write_text(json.dumps({"lync/oauth_certificate": "yes"}), encoding="utf-8")
     with pytest.raises(ValueError, match=r"network\.other_side"), estate.run("check", **side("exchange", broken)):
         pass
+
+
+def test_reaching_servers_asks_one_side_s_only(estate: World) -> None:
+    with estate.run("check", **side("lync")) as run:
+        shown = repr(NotebookRun(run).reach())
+    assert "Servers: ok" in shown
+    assert FE1 in shown
+    assert EX1 not in shown
