@@ -1,11 +1,7 @@
-"""A server of the estate as the PowerShell evaluator sees it: its commands, files, environment, clock and endpoints."""
+"""A server of the estate as its PowerShell sees it: its commands, files, environment, clock and endpoints."""
 
 from __future__ import annotations
 
-import threading
-from datetime import datetime
-
-from s2slib.lab.cmdlets.base import server_time
 from s2slib.lab.cmdlets.catalogue import local_registry
 from s2slib.lab.endpoint import LabEndpoint, open_endpoint
 from s2slib.lab.estate import Estate, Server
@@ -16,11 +12,9 @@ from s2slib.lab.winrm.launching import Launch
 
 __all__ = ["LabMachine", "LabSession"]
 
-LONGEST_REAL_WAIT_S = 0.002  # a wait costs lab time, not real time; a loop that polls must still not spin
-
 
 class LabMachine:
-    """Implements the evaluator's Machine for one server. One object serves every session; it holds no state of its own."""
+    """Implements the engine's Machine for one server. One object serves every session; it holds no state of its own."""
 
     powershell_version = "5.1.14393.4530"
 
@@ -73,22 +67,15 @@ class LabMachine:
         with self.estate.reading():
             return self._paths.read(path)
 
+    def script_files(self) -> list[str]:
+        """The script files on its drives, by their full paths."""
+        with self.estate.reading():
+            return [path for path in self.server.files if path.lower().endswith(".ps1")]
+
     def exists(self, path: str) -> bool:
         """Whether a file, folder, registry key or certificate exists."""
         with self.estate.reading():
             return self._paths.exists(path)
-
-    def now(self) -> datetime:
-        """The time by this server's clock, aware UTC."""
-        with self.estate.reading():
-            return server_time(self.estate, self.server)
-
-    def sleep(self, seconds: float, stopping: threading.Event) -> bool:
-        """Let lab time pass instead of real time; always True: the wait is over."""
-        stopping.wait(min(seconds, LONGEST_REAL_WAIT_S))
-        if not stopping.is_set():
-            self.estate.clock.advance(seconds)
-        return True
 
     def session_of(self, launch: Launch) -> LabSession:
         """The token of the process that a WinRM client starts: a network logon, delegated when the password came along.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from s2slib.lab.powershell.registry import CmdletSpec
+from s2slib.lab.engine.registry import CmdletSpec
 from s2slib.lab.session import LabSession
 
 EXCHANGE = "Microsoft.Exchange"

@@ -14,6 +14,7 @@ from typing import Any
 
 from s2slib.lab.clock import LabClock
 from s2slib.lab.estate import Account, Estate, Server
+from s2slib.lab.engine.direct import DirectEngine
 from s2slib.lab.machine import LabMachine
 from s2slib.lab.network import Network
 from s2slib.lab.pki import server_context
@@ -22,6 +23,7 @@ from s2slib.lab.scenario import Scenario, build_estate
 from s2slib.lab.state import LabInUse, StateFile, read_log
 from s2slib.lab.web import WebSites
 from s2slib.lab.winrm import Logon, WinRmServer, WinRmSettings, launch_windows
+from s2slib.lab.winrm.launch import Engine
 
 __all__ = ["Lab", "LabInUse", "read_log", "serve"]
 
@@ -45,11 +47,13 @@ class Lab:
         *,
         scenario: Scenario | None = None,
         state: Path | None = None,
+        engine: Engine | None = None,
     ) -> None:
         self._seed = seed
         self._begin = start
         self._scenario = scenario
         self._state = None if state is None else StateFile(state)
+        self.engine: Engine = DirectEngine() if engine is None else engine
         self._open = ExitStack()
         self.estate: Estate
         self.network: Network
@@ -123,7 +127,7 @@ class Lab:
         service = WinRmServer(
             name=server.name,
             authenticate=ServerAccounts(self.estate, server),
-            launcher=partial(launch_windows, machine=machine, session_of=machine.session_of),
+            launcher=partial(launch_windows, machine=machine, session_of=machine.session_of, engine=self.engine),
             settings=WinRmSettings(),
         )
         self.network.register(server.fqdn, HTTP_PORT, service.listen_http())

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from s2slib.lab.powershell import (
+from s2slib.lab.engine import (
     Call,
     CmdletSpec,
     EndpointError,
@@ -21,11 +22,16 @@ from s2slib.lab.powershell import (
     PsUri,
     PsVersion,
     Registry,
+    ScriptCall,
+    ScriptSpec,
     SecureString,
     ps_object,
 )
 
 SCRIPT = r"C:\Scripts\Configure.ps1"
+SCRIPT_TEXT = (
+    "param($Realm, [switch]$Break)\nSet-AuthConfig -Realm $Realm\nif ($Break) { Fail-Always }\n'went on'\nexit 5\n"
+)
 TELL = r"C:\Tools\tell.exe"
 NOW = datetime(2026, 11, 23, 10, 20, 30, 123456, tzinfo=UTC)
 
@@ -74,7 +80,10 @@ class Desk:
         here.add(CmdletSpec("Wait-Long", self._wait))
         here.add(CmdletSpec("Invoke-Trouble", self._trouble, (Parameter("Hard", "switch"),)))
         here.add(CmdletSpec("Get-CsPool", self._given, module="SkypeForBusiness"))
-        here.add(ProgramSpec("tell.exe", self._tell))
+        here.add(ProgramSpec("tell.exe", self._tell, r"C:\Tools"))
+        digest = hashlib.sha256(SCRIPT_TEXT.encode()).hexdigest()
+        given = (Parameter("Realm", position=0), Parameter("Break", "switch"))
+        here.add(ScriptSpec(SCRIPT, digest, self._configure, given))
         far.add(CmdletSpec("Get-AuthConfig", self._far_read))
         far.add(CmdletSpec("Set-AuthConfig", self._given, (Parameter("Realm", "string", mandatory=True),)))
         far.add(CmdletSpec("Fail-Always", self._fail))
@@ -86,11 +95,11 @@ class Desk:
     def read_file(self, path: str) -> str | None:
         return {key.lower(): text for key, text in self.files.items()}.get(path.lower())
 
+    def script_files(self) -> list[str]:
+        return list(self.files)
+
     def exists(self, path: str) -> bool:
         return self.read_file(path) is not None or path.lower() == TELL.lower()
-
-    def now(self) -> datetime:
-        return NOW
 
     def open_endpoint(
         self,
@@ -173,6 +182,15 @@ class Desk:
         yield "second"
         if call.parameters.get("Hard"):
             call.throw("hard error", id="Hard", category="InvalidOperation", exception="System.IO.IOException")
+
+    def _configure(self, call: ScriptCall) -> int:
+        """What SCRIPT_TEXT does."""
+        for row in call.command("Set-AuthConfig", Realm=call.parameters.get("Realm")):
+            call.put(row)
+        if call.parameters.get("Break"):
+            call.command("Fail-Always")
+        call.put("went on")
+        return 5
 
     def _tell(self, call: ProgramCall) -> int:
         call.write_stdout("told: " + "|".join(call.argv) + "\r\n")

@@ -17,10 +17,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from remoting_double import PASSWORD, USER, Accounts, Hidden, make_tls
-from remoting_machine import NOW, SCRIPT, TELL, Desk
+from remoting_machine import NOW, SCRIPT, SCRIPT_TEXT, TELL, Desk
 
 from s2slib.lab.service import Lab
 from s2slib.lab.winrm import Launch, WinRmServer, launch_windows
+from s2slib.lab.winrm.launch import Engine
 from s2slib.remoting import errors
 from s2slib.remoting.command import Cmdlet, CredentialRef, Program, Script, SecretRef
 from s2slib.remoting.process import BOOTSTRAP, script_text
@@ -33,15 +34,15 @@ HOSTILE = 'a’; Remove-Everything; ‘b $(1) `n "x" \U0001f600\r\n\x1b[31m</S>&
 class Server:
     """A WinRM service in front of a desk."""
 
-    def __init__(self, desk: Desk, certificates: tuple[Path, ssl.SSLContext]) -> None:
-        self.desk = desk
+    def __init__(self, desk: Desk, certificates: tuple[Path, ssl.SSLContext], engine: Engine) -> None:
+        self.desk, self.engine = desk, engine
         self.processes: list[Any] = []
         self.server = WinRmServer(name=desk.name, authenticate=Accounts(), launcher=self._launch)
         self.http, self.https = self.server.listen_http(), self.server.listen_https(certificates[1])
         self.ca_file = certificates[0]
 
     def _launch(self, launch: Launch) -> Any:
-        self.processes.append(launch_windows(launch, machine=self.desk, session_of=lambda _: launch.logon))
+        self.processes.append(launch_windows(launch, machine=self.desk, session_of=lambda _: launch.logon, engine=self.engine))
         return self.processes[-1]
 
     def link(self, transport: Any = "ntlm", *, tls: bool = False, ceiling: Any = "write", **changes: Any) -> Link:
@@ -68,8 +69,8 @@ def desk() -> Desk:
 
 
 @pytest.fixture
-def server(desk: Desk, certificates: tuple[Path, ssl.SSLContext]) -> Iterator[Server]:
-    started = Server(desk, certificates)
+def server(desk: Desk, certificates: tuple[Path, ssl.SSLContext], engine: Engine) -> Iterator[Server]:
+    started = Server(desk, certificates, engine)
     yield started
     started.server.close()
 
@@ -105,7 +106,7 @@ def test_a_registered_cmdlet_answers_over_every_way_in(server: Server, transport
         assert reply.succeeded
         assert reply.output == ({"$type": "Selected.Given", "Text": HOSTILE, "Number": 7},)
         about = link.about
-    assert about.ps_version == "5.1.14393.4530"
+    assert about.ps_version == getattr(server.engine, "version", "5.1.14393.4530")
     assert (about.language_mode, about.culture) == ("FullLanguage", "en-US")
     assert about.opened == ("local",)
 
@@ -202,6 +203,7 @@ def test_a_wrong_parameter_fails_in_binding(link: Link, desk: Desk) -> None:
 def test_a_command_is_stopped_on_the_server_at_its_deadline_and_the_process_stays_usable(
     link: Link, desk: Desk, server: Server
 ) -> None:
+    assert link.about.opened == ()
     started = time.monotonic()
     reply = link.run(Cmdlet("Wait-Long", {}, "write"), timeout_s=1)
     assert time.monotonic() - started < 3
@@ -334,9 +336,7 @@ def test_a_missing_second_hop_is_named(server: Server) -> None:
 
 
 def test_a_script_sees_the_endpoint_s_commands_and_stops_at_its_first_failing_one(exchange: Link, desk: Desk) -> None:
-    desk.files[SCRIPT] = (
-        "param($Realm, [switch]$Break)\nSet-AuthConfig -Realm $Realm\nif ($Break) { Fail-Always }\n'went on'\nexit 5\n"
-    )
+    desk.files[SCRIPT] = SCRIPT_TEXT
     imports = ("Get-AuthConfig", "Set-AuthConfig", "Fail-Always")
     good = exchange.run(Script(SCRIPT, {"Realm": HOSTILE}, "write", imports=imports))
     assert good.state == "completed", good

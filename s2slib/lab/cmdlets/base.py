@@ -11,8 +11,8 @@ from fnmatch import fnmatchcase
 from typing import Any, NoReturn, Protocol, runtime_checkable
 
 from s2slib.lab.estate import Estate, Server
-from s2slib.lab.powershell.registry import Call, ProgramCall
-from s2slib.lab.powershell.values import PSCredential, PsEnum, SecureString
+from s2slib.lab.engine.registry import Call, ProgramCall
+from s2slib.lab.engine.values import PSCredential, PsEnum, SecureString
 from s2slib.lab.session import LabSession
 from s2slib.lab.transitions import Cause
 

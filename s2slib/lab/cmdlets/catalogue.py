@@ -10,6 +10,7 @@ from s2slib.lab.cmdlets import (
     exchange_organization,
     exchange_partner,
     exchange_recipients,
+    exchange_script,
     exchange_servers,
     lync_certificates,
     lync_export,
@@ -24,34 +25,33 @@ from s2slib.lab.cmdlets import (
     windows_items,
     windows_programs,
     windows_services,
+    windows_time,
     windows_web,
 )
 from s2slib.lab.estate import Estate, Server
-from s2slib.lab.powershell.registry import CmdletSpec, Registry
+from s2slib.lab.engine.registry import CmdletSpec, Registry
 from s2slib.lab.session import LabSession
 
-MODULE_FOLDERS = {
-    "2013": "Microsoft Lync Server 2013\\Modules\\Lync",
-    "2015": "Skype for Business Server 2015\\Modules\\SkypeForBusiness",
-    "2019": "Skype for Business Server 2019\\Modules\\SkypeForBusiness",
-    "SE": "Skype for Business Server 2019\\Modules\\SkypeForBusiness",  # UNCONFIRMED
+MODULES = {
+    "2013": "Lync",
+    "2015": "SkypeForBusiness",
+    "2019": "SkypeForBusiness",
+    "SE": "SkypeForBusiness",  # UNCONFIRMED
 }
 
 
 def local_registry(estate: Estate, server: Server) -> Registry:
     """The commands of a server's own PowerShell: Windows, and Lync's module on a front end. Exchange's are not there."""
     registry = Registry()
-    for spec in (*windows_services.specs(), *windows_web.specs(), *windows_items.specs(), *windows_files.specs()):
+    windows = (windows_services, windows_web, windows_items, windows_files, windows_time)
+    for spec in (spec for module in windows for spec in module.specs()):
         registry.add(spec)
     for program in (*windows_programs.specs(), *windows_icacls.specs(), *windows_certutil.specs()):
         registry.add(program)
     if server.has_role("FrontEnd"):
         product = estate.lync_product
-        folder = MODULE_FOLDERS[product]
-        module = folder.rsplit("\\", 1)[-1]
-        version = lync_topology.VERSIONS[product][0]
-        path = f"C:\\Program Files\\Common Files\\{folder}\\{module}.psd1"
-        registry.declare_module(module, version=version, path=path)
+        module = MODULES[product]
+        registry.declare_module(module, version=lync_topology.VERSIONS[product][0])
         local = (
             *lync_certificates.specs(),
             *lync_export.specs(),
@@ -60,6 +60,9 @@ def local_registry(estate: Estate, server: Server) -> Registry:
         )
         for cmdlet in (*_lync(), *local):
             registry.add(replace(cmdlet, module=module))
+    if server.is_exchange:
+        for script in exchange_script.specs():
+            registry.add(script)
     return registry
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from s2slib.lab.cmdlets.base import reading, text, utc
 from s2slib.lab.cmdlets.exchange_tasks import task
-from s2slib.lab.powershell.registry import Call, CmdletSpec, Parameter
-from s2slib.lab.powershell.values import PsObject, ps_object
+from s2slib.lab.engine.registry import Call, CmdletSpec, Parameter
+from s2slib.lab.engine.values import PsObject, ps_object
 from s2slib.lab.transitions import Transition
 
 MOST = 1000

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from s2slib.lab.cmdlets.base import Place, place, request_stamp, text
-from s2slib.lab.powershell.registry import Call, Parameter
+from s2slib.lab.engine.registry import Call, Parameter
 
 DOMAIN_CONTROLLER = Parameter("DomainController", "string")
 TASKS = "Microsoft.Exchange.Configuration.Tasks."

@@ -18,8 +18,8 @@ from s2slib.lab.cmdlets.base import changing, flag, place, reading, text
 from s2slib.lab.cmdlets.exchange_common import CONFIGURATION, TASKS, Refused, identity, missing, named, selected, stamps
 from s2slib.lab.cmdlets.exchange_tasks import given, task
 from s2slib.lab.cmdlets.metadata import Document, MetadataFailure, fetch
-from s2slib.lab.powershell.registry import Call, CmdletSpec, Parameter
-from s2slib.lab.powershell.values import PsObject, ps_object
+from s2slib.lab.engine.registry import Call, CmdletSpec, Parameter
+from s2slib.lab.engine.values import PsObject, ps_object
 
 PARTNER_TYPE = CONFIGURATION + "PartnerApplication"
 METADATA_PATH = "metadata/json/1"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from s2slib.lab.cmdlets.exchange_common import DOMAIN_CONTROLLER, Refused, controller, report
-from s2slib.lab.powershell.registry import Call, CmdletSpec, Parameter
+from s2slib.lab.engine.registry import Call, CmdletSpec, Parameter
 
 Task = Callable[[Call, str], Iterable[object] | None]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from s2slib.lab.cmdlets.base import denied, flag, like, place
-from s2slib.lab.powershell.registry import Call, Parameter
+from s2slib.lab.engine.registry import Call, Parameter
 from s2slib.lab.rbac import OCS
 
 READERS = ("RTCUniversalReadOnlyAdmins", "RTCUniversalServerAdmins", "RTCUniversalUserAdmins")

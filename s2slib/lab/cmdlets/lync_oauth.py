@@ -19,8 +19,8 @@ from s2slib.lab.cmdlets.lync_common import (
     require,
 )
 from s2slib.lab.cmdlets.metadata import Fetched, MetadataFailure, fetch
-from s2slib.lab.powershell.registry import BindError, Call, CmdletSpec, Parameter
-from s2slib.lab.powershell.values import PsObject, ps_object
+from s2slib.lab.engine.registry import BindError, Call, CmdletSpec, Parameter
+from s2slib.lab.engine.values import PsObject, ps_object
 
 PARTNER_TYPE = SETTINGS + "SSAuth.PartnerApplication#Decorated"
 TRUST_LEVELS = ("Full", "Application", "User")

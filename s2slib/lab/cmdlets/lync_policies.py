@@ -23,8 +23,8 @@ from s2slib.lab.cmdlets.lync_common import (
     require,
 )
 from s2slib.lab.estate import LyncUser
-from s2slib.lab.powershell.registry import Call, CmdletSpec, Parameter
-from s2slib.lab.powershell.values import PsObject, ps_object
+from s2slib.lab.engine.registry import Call, CmdletSpec, Parameter
+from s2slib.lab.engine.values import PsObject, ps_object
 
 ARCHIVING = ("None", "ImOnly", "ImAndWebConf")
 EXCHANGE_ARCHIVING = ("Uninitialized", "UseLyncArchivingPolicy", "NoArchiving", "ArchivingToExchange")

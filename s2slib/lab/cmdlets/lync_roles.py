@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from s2slib.lab import rbac
 from s2slib.lab.cmdlets.base import text
 from s2slib.lab.cmdlets.lync_common import LOCAL_STORE, not_found, replica_to_read
-from s2slib.lab.powershell.registry import Call, CmdletSpec, Parameter
-from s2slib.lab.powershell.values import PsObject, ps_object
+from s2slib.lab.engine.registry import Call, CmdletSpec, Parameter
+from s2slib.lab.engine.values import PsObject, ps_object
 
 
 def specs(offered: Sequence[CmdletSpec]) -> list[CmdletSpec]:

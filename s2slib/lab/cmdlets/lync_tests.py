@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from s2slib.lab import storage
 from s2slib.lab.cmdlets.base import cause_of, flag, place, text
-from s2slib.lab.powershell.registry import Call, CmdletSpec, Parameter
+from s2slib.lab.engine.registry import Call, CmdletSpec, Parameter
 
 TESTERS = ("RTC Local User Administrators", "RTCUniversalUserAdmins")
 BINDINGS = ("NetNamedPipe", "NetTCP")

@@ -10,8 +10,8 @@ from typing import Any, NoReturn
 
 from s2slib.lab import iis
 from s2slib.lab.cmdlets.base import Place, changing, flag, like, place, reading, service_state, text
-from s2slib.lab.powershell.registry import Call, CmdletSpec, Parameter
-from s2slib.lab.powershell.values import LOCAL, PsEnum, PsObject, ps_object
+from s2slib.lab.engine.registry import Call, CmdletSpec, Parameter
+from s2slib.lab.engine.values import LOCAL, PsEnum, PsObject, ps_object
 
 DISPLAY_NAMES = {
     "W3SVC": "World Wide Web Publishing Service",

@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 
 from s2slib.lab.cmdlets.base import cause_of, flag, place, text
 from s2slib.lab.network import HttpAnswer, WebFailure
-from s2slib.lab.powershell.registry import Call, CmdletSpec, Parameter
-from s2slib.lab.powershell.tables import Table
-from s2slib.lab.powershell.values import PsObject, ps_object
+from s2slib.lab.engine.registry import Call, CmdletSpec, Parameter
+from s2slib.lab.engine.values import Table
+from s2slib.lab.engine.values import PsObject, ps_object
 
 METHODS = ("Default", "Get", "Head", "Post", "Put", "Delete")
 DICTIONARY = "System.Collections.Generic.Dictionary`2[[System.String],[System.String]]"
@@ -113,11 +113,8 @@ def _shown(answer: HttpAnswer) -> PsObject:
     if is_text:
         content = answer.body.decode(charset[1] if charset else "latin-1", "replace")
     headers = Table(
+        [("-".join(part.capitalize() for part in key.split("-")), value) for key, value in answer.headers.items()],
         DICTIONARY,
-        ordered=True,
-        items=[
-            ("-".join(part.capitalize() for part in key.split("-")), value) for key, value in answer.headers.items()
-        ],
     )
     return ps_object(
         (

@@ -5,10 +5,10 @@ from __future__ import annotations
 import codecs
 import threading
 import uuid
-from collections.abc import Callable
-from typing import Any, BinaryIO, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, BinaryIO, Final, Protocol
 
-from s2slib.lab.powershell import Machine, ProgramCall
+from s2slib.lab.engine.registry import Machine, ProgramCall
 from s2slib.lab.winrm import faults
 from s2slib.lab.winrm.commandline import CmdLine, CmdRefused, read_cmd, split_arguments
 from s2slib.lab.winrm.launching import Launch, LaunchError
@@ -29,10 +29,19 @@ _NOT_SIMULATED: Final = frozenset(
 )
 
 
-def launch_windows(launch: Launch, *, machine: Machine, session_of: Callable[[Launch], object]) -> Process:
+class Engine(Protocol):
+    """What a powershell.exe is."""
+
+    def program(self, argv: Sequence[str], machine: Machine, session: Any, environment: Mapping[str, str]) -> Program:
+        """What one with these arguments (the program left out) does with its streams."""
+
+
+def launch_windows(
+    launch: Launch, *, machine: Machine, session_of: Callable[[Launch], object], engine: Engine
+) -> Process:
     """Start what a command line names on `machine`, in the session that `session_of` makes of the logon.
 
-    PowerShell goes to the evaluator, everything else to the machine's registered programs; cmd.exe itself knows `echo`,
+    PowerShell goes to the engine, everything else to the machine's registered programs; cmd.exe itself knows `echo`,
     `exit`, `ver`, `hostname` and `whoami`. What else cmd.exe could do is refused: a line on stderr, exit code 200.
 
     Raises LaunchError for a line above 32,767 characters and, without cmd.exe, for a program that is not given by its
@@ -42,15 +51,15 @@ def launch_windows(launch: Launch, *, machine: Machine, session_of: Callable[[La
         raise LaunchError(faults.NAME_TOO_LONG)
     session = session_of(launch)
     if launch.skip_cmd_shell:
-        program = _create_process(launch.command_line, launch, machine, session)
+        program = _create_process(launch.command_line, launch, machine, session, engine)
         if program is None:
             raise LaunchError(faults.FILE_NOT_FOUND)
     else:
-        program = _cmd(launch.command_line, launch, machine, session)
+        program = _cmd(launch.command_line, launch, machine, session, engine)
     return ThreadProcess(program, name=f"{machine.name} {launch.shell_id[:8]}")
 
 
-def _cmd(line: str, launch: Launch, machine: Machine, session: object) -> Program:
+def _cmd(line: str, launch: Launch, machine: Machine, session: object, engine: Engine) -> Program:
     # the wrapper that WinRS puts around the line counts; its exact form is UNCONFIRMED
     if len(f'{_COMSPEC} /C "{line}"') > _CMD_CHARACTERS:
         return _says("", "The command line is too long.\r\n", 1, launch)
@@ -63,8 +72,8 @@ def _cmd(line: str, launch: Launch, machine: Machine, session: object) -> Progra
     if builtin is not None:
         return builtin
     if command.name.lower() in ("cmd", "cmd.exe") or command.name.lower() == _COMSPEC.lower():
-        return _nested(command, launch, machine, session)
-    program = _program(command.name, command.text, launch, machine, session)
+        return _nested(command, launch, machine, session, engine)
+    program = _program(command.name, command.text, launch, machine, session, engine)
     if program is not None:
         return program
     if command.name.lower() in _NOT_SIMULATED:
@@ -79,14 +88,14 @@ def _cmd(line: str, launch: Launch, machine: Machine, session: object) -> Progra
     return _says("", text, 1, launch)
 
 
-def _nested(command: CmdLine, launch: Launch, machine: Machine, session: object) -> Program:
+def _nested(command: CmdLine, launch: Launch, machine: Machine, session: object, engine: Engine) -> Program:
     rest = command.rest.strip()
     if rest[:2].lower() != "/c":
         return _refuses("an interactive cmd.exe", launch)
     line = rest[2:].strip()
     if len(line) > 1 and line.startswith('"') and line.endswith('"'):
         line = line[1:-1]
-    return _cmd(line, launch, machine, session)
+    return _cmd(line, launch, machine, session, engine)
 
 
 def _builtin(command: CmdLine, launch: Launch) -> Program | None:
@@ -112,24 +121,28 @@ def _builtin(command: CmdLine, launch: Launch) -> Program | None:
     return None
 
 
-def _create_process(line: str, launch: Launch, machine: Machine, session: object) -> Program | None:
+def _create_process(
+    line: str, launch: Launch, machine: Machine, session: object, engine: Engine
+) -> Program | None:
     words = split_arguments(line)
     if not words or "\\" not in words[0] or not words[0].lower().endswith(".exe"):
         return None
     if words[0].lower() == _COMSPEC.lower():
         _, _, rest = line.partition(words[0])
-        return _nested(CmdLine(words[0], rest.removeprefix('"'), line), launch, machine, session)
-    return _program(words[0], line, launch, machine, session)
+        return _nested(CmdLine(words[0], rest.removeprefix('"'), line), launch, machine, session, engine)
+    return _program(words[0], line, launch, machine, session, engine)
 
 
-def _program(name: str, line: str, launch: Launch, machine: Machine, session: object) -> Program | None:
+def _program(
+    name: str, line: str, launch: Launch, machine: Machine, session: object, engine: Engine
+) -> Program | None:
     """The program of that name, found in the path or under a system folder; None when there is none."""
     folder, _, file = name.lower().replace("/", "\\").rpartition("\\")
     if folder and not folder.startswith(_SYSTEM_FOLDERS):
         return None
     argv = split_arguments(line)[1:]
     if file in ("powershell", "powershell.exe"):
-        return _powershell(argv, machine, session)
+        return engine.program(argv, machine, session, launch.environment)
     spec = machine.registry.program(file)
     if spec is not None:
         return _registered(spec.run, argv, launch, machine, session)
@@ -138,15 +151,6 @@ def _program(name: str, line: str, launch: Launch, machine: Machine, session: ob
     if file in ("whoami", "whoami.exe") and not argv:
         return _says(f"{launch.logon.domain}\\{launch.logon.user}".lstrip("\\").lower() + "\r\n", "", 0, launch)
     return None
-
-
-def _powershell(argv: list[str], machine: Machine, session: object) -> Program:
-    def run(stdin: BinaryIO, stdout: Writer, stderr: Writer, stop: threading.Event) -> int:
-        from s2slib.lab.powershell.process import run_process  # the evaluator loads when the first process starts
-
-        return run_process(argv, stdin=stdin, stdout=stdout, stderr=stderr, machine=machine, session=session, stop=stop)
-
-    return run
 
 
 def _registered(

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from dataclasses import dataclass, field
-from typing import Any, NoReturn
+from typing import Any
 
 from s2slib.lab.endpoint import LabEndpoint
 from s2slib.lab.estate import Estate
 from s2slib.lab.machine import LabMachine
-from s2slib.lab.powershell.registry import BindError, Call, CmdletSpec, ProgramCall, Registry
-from s2slib.lab.powershell.values import PsObject
+from s2slib.lab.engine import CmdletSpec, ProgramCall, PsObject, Registry
+from s2slib.lab.engine.binder import Binder
+from s2slib.lab.engine.records import ErrorRecord, Failed
+from s2slib.lab.engine.running import run_cmdlet
 from s2slib.lab.session import LabSession
 
 
@@ -20,6 +23,11 @@ class Ended(Exception):
     def __init__(self, message: str, id: str, category: str) -> None:
         super().__init__(message)
         self.message, self.id, self.category = message, id, category
+
+    @classmethod
+    def of(cls, record: ErrorRecord) -> Ended:
+        """The record, its id without the cmdlet's name."""
+        return cls(record.message, record.id.rpartition(",")[0], record.category)
 
 
 @dataclass
@@ -32,6 +40,15 @@ class Outcome:
     verbose: list[str] = field(default_factory=list)
     what_if: list[str] = field(default_factory=list)
 
+    def put(self, kind: str, what: Any) -> None:
+        """Take what the cmdlet writes."""
+        if kind == "error":
+            self.errors.append(Ended.of(what))
+        elif kind == "host":
+            self.what_if += re.findall(r'on target "(.*)"', what)
+        else:
+            {"out": self.output, "warning": self.warnings, "verbose": self.verbose}[kind].append(what)
+
     @property
     def one(self) -> PsObject:
         """The only object."""
@@ -40,69 +57,35 @@ class Outcome:
         return self.output[0]
 
 
-@dataclass
-class Host:
-    """The evaluator's side of a call."""
-
-    outcome: Outcome
-    what_if: bool
-
-    def warning(self, text: str) -> None:
-        self.outcome.warnings.append(text)
-
-    def verbose(self, text: str) -> None:
-        self.outcome.verbose.append(text)
-
-    def debug(self, text: str) -> None: ...
-
-    def host(self, text: str) -> None: ...
-
-    def progress(self, activity: str, status: str, percent: int) -> None: ...
-
-    def write_error(self, message: str, id: str, category: str, target: object, exception: str) -> None:
-        self.outcome.errors.append(Ended(message, id, category))
-
-    def throw(self, message: str, id: str, category: str, target: object, exception: str) -> NoReturn:
-        raise Ended(message, id, category)
-
-    def should_process(self, target: str, action: str | None) -> bool:
-        self.outcome.what_if.append(target)
-        return not self.what_if
-
-
 class Shell:
     """One account's session on a server, or inside an endpoint of it."""
 
     def __init__(self, machine: Any, registry: Registry, session: LabSession) -> None:
         self.machine, self.registry, self.session = machine, registry, session
+        self.stopping = threading.Event()
 
     def has(self, name: str) -> bool:
         """Whether the command is there."""
         return self._find(name) is not None
 
     def run(self, name: str, *, what_if: bool = False, **values: Any) -> Outcome:
-        """Run a cmdlet; raises Ended for a terminating error, BindError where binding fails."""
+        """Run a cmdlet, bound as the engine binds; raises Ended for a terminating error, binding's included."""
         spec = self._find(name)
         assert spec is not None, f"{name} is not there"
-        known = {parameter.name: parameter for parameter in spec.parameters}
-        assert set(values) <= set(known), f"{name} has no {set(values) - set(known)}"
-        chosen = {s for key in values for s in known[key].sets} or {spec.default_set}
-        missing = [p.name for p in spec.parameters if p.mandatory and p.name not in values and _in(p.sets, chosen)]
-        assert not missing, f"{name} needs {missing}"
-        outcome = Outcome()
-        call = Call(
-            spec.name,
-            {},
-            next(iter(chosen)),
-            machine=self.machine,
-            session=self.session,
-            stopping=threading.Event(),
-            host=Host(outcome, what_if),
-        )
-        for key, value in values.items():
-            transform = known[key].transform
-            call.parameters[key] = value if transform is None else transform(call, value)
-        outcome.output.extend(spec.run(call) or ())
+        binder, outcome = Binder(spec), Outcome()
+        try:
+            binder.bind(list(values.items()))
+            run_cmdlet(
+                spec,
+                {**binder.values, **({"WhatIf": True} if what_if else {})},
+                binder.parameter_set,
+                machine=self.machine,
+                session=self.session,
+                stopping=self.stopping,
+                put=outcome.put,
+            )
+        except Failed as failure:
+            raise Ended.of(failure.record) from None
         return outcome
 
     def program(self, name: str, *argv: str) -> tuple[int, str]:
@@ -128,10 +111,6 @@ class Shell:
             return spec
         found = self.registry.in_modules(name)
         return None if found is None else found[1]
-
-
-def _in(sets: tuple[str, ...], chosen: set[str]) -> bool:
-    return not sets or bool(set(sets) & chosen)
 
 
 def on(
@@ -164,4 +143,4 @@ def inside(endpoint: LabEndpoint) -> Shell:
     return Shell(endpoint.machine, endpoint.registry, endpoint.session)
 
 
-__all__ = ["BindError", "Ended", "Outcome", "Shell", "exchange", "inside", "ocs", "on"]
+__all__ = ["Ended", "Outcome", "Shell", "exchange", "inside", "ocs", "on"]

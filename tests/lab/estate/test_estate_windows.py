@@ -15,7 +15,8 @@ from s2slib.lab import faults
 from s2slib.lab.estate import Estate
 from s2slib.lab.files import INSTALL_PATH
 from s2slib.lab.machine import LabMachine
-from s2slib.lab.powershell.tables import Table
+from s2slib.lab.engine.records import Stopped
+from s2slib.lab.engine.values import Table
 
 LYNC_URL = "https://atl-cs-001.litwareinc.com/metadata/json/1"
 
@@ -96,20 +97,21 @@ def test_paths_are_found_in_any_case_and_with_doubled_separators(estate: Estate)
 def test_a_skewed_clock_shows_in_every_time_the_server_says(estate: Estate) -> None:
     faults.clock_skewed(estate, "atl-exchange-001", 900)
     shell = on(estate, "atl-exchange-001", "s2s-exchange")
-    assert shell.machine.now() - estate.now() == timedelta(seconds=900)
+    [shown] = shell.run("Get-Date").output
+    assert shown - estate.now() == timedelta(seconds=900)
     shell.program("iisreset")
     rows = shell.run("Get-CimInstance", ClassName="Win32_Process", Filter="Name = 'w3wp.exe'").output
     started: datetime = rows[0].get("CreationDate")
-    assert abs(started - shell.machine.now()) < timedelta(seconds=1)
+    assert abs(started - shell.run("Get-Date").output[0]) < timedelta(seconds=1)
 
 
 def test_a_wait_on_a_server_passes_lab_time_and_a_stop_ends_it(estate: Estate) -> None:
-    machine = LabMachine(estate, estate.server("atl-fe-001"))
-    begin, stopping = estate.now(), threading.Event()
-    assert machine.sleep(30, stopping)
+    shell, begin = on(estate, "atl-fe-001"), estate.now()
+    shell.run("Start-Sleep", Seconds=30)
     assert estate.now() - begin == timedelta(seconds=30)
-    stopping.set()
-    machine.sleep(3600, stopping)
+    shell.stopping.set()
+    with pytest.raises(Stopped):
+        shell.run("Start-Sleep", Seconds=3600)
     assert estate.now() - begin == timedelta(seconds=30)
 
 

@@ -1,0 +1,322 @@
+"""A local runspace of a simulated process: which command a name means there, and what carries it out.
+
+    a name                                      what runs
+    imported from a session                     the endpoint's command
+    New-PSSession, Import-Module and the like   this file
+    a cmdlet of the machine or of a module      `running.run_cmdlet`
+    a program's path or name                    the registry's program
+    a script's path                             the registry's script, if the file still is the one that is known
+    another command of the products             "not simulated"
+    anything else                               "not recognized"
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from s2slib.lab.engine.binder import Binder, Named
+from s2slib.lab.engine.records import SMA, ErrorRecord, Failed, Stopped, not_recognized, not_simulated
+from s2slib.lab.engine.registry import (
+    Call,
+    CmdletSpec,
+    EndpointError,
+    Machine,
+    Parameter,
+    ProgramCall,
+    ProgramSpec,
+    Put,
+    ScriptSpec,
+)
+from s2slib.lab.engine.remote import REMOTE_EXCEPTION, Preferences, RemoteSession
+from s2slib.lab.engine.running import run_cmdlet
+from s2slib.lab.engine.values import PsObject, ps_object, to_text
+
+TRANSPORT = SMA + "Remoting.PSRemotingTransportException"
+USE_PWSH = "Start the lab with a real PowerShell for that: s2s lab --engine pwsh"
+
+
+class Runspace:
+    """A local runspace. One command at a time."""
+
+    def __init__(self, machine: Machine, session: object) -> None:
+        self.machine, self.session = machine, session
+        self.exit_code: int | None = None
+        self._imported: dict[str, RemoteSession] = {}
+        self._stop_at_errors = False
+        self._own = {spec.name.lower(): spec for spec in self._session_cmdlets()}
+
+    def sessions(self) -> list[RemoteSession]:
+        """The sessions that commands of this runspace go to."""
+        return list(dict.fromkeys(self._imported.values()))
+
+    def run(self, name: str, named: Named, positional: Sequence[Any], put: Put, stopping: threading.Event) -> None:
+        """Run a command to its end. Raises Failed for a terminating error and Stopped."""
+        low = name.lower()
+        registry = self.machine.registry
+        if low in self._imported:
+            self._proxied(self._imported[low], name, named, positional, put, stopping)
+            return
+        inside = registry.in_modules(name)
+        spec = self._own.get(low) or registry.cmdlet(name) or (None if inside is None else inside[1])
+        if spec is not None:
+            self._cmdlet(spec, named, positional, put, stopping)
+        elif (program := self._program(name)) is not None:
+            self._run_program(program, [to_text(argument) for argument in positional], put, stopping)
+        elif low.endswith(".ps1") and "\\" in name:
+            self._script(name, named, put, stopping)
+        elif low in registry.not_simulated:
+            raise Failed(not_simulated(name))
+        else:
+            raise not_recognized(name)
+
+    def _cmdlet(
+        self, spec: CmdletSpec, named: Named, positional: Sequence[Any], put: Put, stopping: threading.Event
+    ) -> None:
+        binder = Binder(spec)
+        binder.bind(named, positional)
+        streams = Preferences(binder.values, put, stop_at_errors=self._stop_at_errors)
+        run_cmdlet(
+            spec,
+            streams.own(binder.values),
+            binder.parameter_set,
+            machine=self.machine,
+            session=self.session,
+            stopping=stopping,
+            put=streams,
+        )
+
+    def _proxied(
+        self,
+        session: RemoteSession,
+        name: str,
+        named: Named,
+        positional: Sequence[Any],
+        put: Put,
+        stopping: threading.Event,
+    ) -> None:
+        """An imported command: a terminating error over there is a written one here, unless errors stop."""
+        streams = Preferences(dict(named), put, stop_at_errors=self._stop_at_errors)
+        own = [(key, value) for key, value in named if key.lower() != "erroraction"]
+        try:
+            session.run(name, own, positional, streams, stopping)
+        except Failed as failure:
+            streams("error", failure.record)
+
+    # -- programs and scripts
+
+    def _program(self, name: str) -> ProgramSpec | None:
+        found = self.machine.registry.program(name)
+        if found is None:
+            return None
+        return found if "\\" not in name or name.lower() == found.path.lower() else None
+
+    def _run_program(self, program: ProgramSpec, argv: list[str], put: Put, stopping: threading.Event) -> None:
+        output = NativeOutput(put)
+        call = ProgramCall(
+            argv, output.out.write, output.err.write, self.machine, self.session, uuid.uuid4().hex, stopping
+        )
+        code = program.run(call)
+        output.end()
+        if stopping.is_set():
+            raise Stopped
+        self.exit_code = code
+
+    def _script(self, path: str, named: Named, put: Put, stopping: threading.Event) -> None:
+        text = self.machine.read_file(path)
+        if text is None:
+            raise not_recognized(path)
+        script = self.machine.registry.script(path)
+        if script is None or hashlib.sha256(text.encode()).hexdigest() != script.digest:
+            raise Failed(script_not_known(path, text))
+        binder = Binder(CmdletSpec(path.rsplit("\\", 1)[-1], lambda call: (), script.parameters))
+        binder.bind(named)
+        self.exit_code = script.run(_Script(self, binder.values, put, stopping))
+
+    # -- cmdlets over sessions, modules and variables
+
+    def _session_cmdlets(self) -> Iterable[CmdletSpec]:
+        core, text = "Microsoft.PowerShell.Commands.", "string"
+        uri, computer = ("Uri",), ("ComputerName",)
+        yield CmdletSpec(
+            "New-PSSession",
+            self._open,
+            (
+                Parameter("ComputerName", text, position=0, sets=computer, aliases=("Cn",)),
+                Parameter("ConnectionUri", "uri", mandatory=True, position=0, sets=uri, aliases=("URI", "CU")),
+                Parameter("Credential", "pscredential"),
+                Parameter("ConfigurationName", text),
+                Parameter("Authentication", text),
+                Parameter("AllowRedirection", "switch", sets=uri),
+                Parameter("SessionOption", "object"),
+            ),
+            default_set="ComputerName",
+            type_name=core + "NewPSSessionCommand",
+        )
+        session = Parameter("Session", "object", mandatory=True, position=0)
+        yield CmdletSpec("Remove-PSSession", self._close, (session,), type_name=core + "RemovePSSessionCommand")
+        yield CmdletSpec(
+            "Import-PSSession",
+            self._import_session,
+            (
+                session,
+                Parameter("CommandName", "string[]", aliases=("Name",)),
+                Parameter("AllowClobber", "switch"),
+                Parameter("DisableNameChecking", "switch"),
+            ),
+            type_name=core + "ImportPSSessionCommand",
+        )
+        yield CmdletSpec(
+            "Import-Module",
+            self._import_module,
+            (
+                Parameter("Name", "string[]", mandatory=True, position=0),
+                Parameter("DisableNameChecking", "switch"),
+                Parameter("Force", "switch"),
+            ),
+            type_name=core + "ImportModuleCommand",
+        )
+        yield CmdletSpec(
+            "Set-Variable",
+            self._set_variable,
+            (
+                Parameter("Name", "string[]", mandatory=True, position=0),
+                Parameter("Value", "object", position=1),
+                Parameter("Scope", text),
+            ),
+            type_name=core + "SetVariableCommand",
+        )
+
+    def _open(self, call: Call) -> Iterable[object]:
+        given = call.parameters
+        credential = given.get("Credential")
+        try:
+            endpoint = self.machine.open_endpoint(
+                self.session,
+                uri=None if given.get("ConnectionUri") is None else str(given["ConnectionUri"]),
+                computer=None if "ConnectionUri" in given else given.get("ComputerName") or "localhost",
+                configuration=given.get("ConfigurationName") or "Microsoft.PowerShell",
+                authentication=given.get("Authentication") or "Default",
+                credential=None if credential is None else (credential.user_name, credential.password.reveal()),
+            )
+        except EndpointError as refusal:
+            call.report(ErrorRecord(refusal.message, refusal.id, refusal.category, TRANSPORT))
+            return []
+        return [RemoteSession(endpoint)]
+
+    def _close(self, call: Call) -> None:
+        session = call.parameters["Session"]
+        if isinstance(session, RemoteSession):
+            session.close()
+
+    def _import_session(self, call: Call) -> Iterable[object]:
+        session = call.parameters["Session"]
+        if not isinstance(session, RemoteSession):
+            raise TypeError("the direct engine imports from sessions only")
+        names = call.parameters.get("CommandName") or [spec.name for spec in session.endpoint.registry.cmdlets()]
+        taken = []
+        for name in names:
+            try:
+                taken.append(session.find(name).name)
+            except Failed as failure:
+                call.write_error(
+                    failure.record.message, id="CommandNotFoundException", category="ObjectNotFound", target=name
+                )
+        self._imported |= {name.lower(): session for name in taken}
+        return [ps_object(SMA + "PSModuleInfo", Name="tmp_session", ModuleType="Script")] if taken else []
+
+    def _import_module(self, call: Call) -> None:
+        for name in call.parameters["Name"]:
+            if self.machine.registry.module(name) is None:
+                call.write_error(
+                    f"The specified module '{name}' was not loaded because no valid module file was found in any module "
+                    "directory.",
+                    id="Modules_ModuleNotFound",
+                    category="ResourceUnavailable",
+                    target=name,
+                    exception="System.IO.FileNotFoundException",
+                )
+
+    def _set_variable(self, call: Call) -> None:
+        if [name.lower() for name in call.parameters["Name"]] == ["erroractionpreference"]:
+            self._stop_at_errors = to_text(call.parameters.get("Value")).lower() == "stop"
+
+
+def script_not_known(what: str, text: str) -> ErrorRecord:
+    """A text that the direct engine does not answer for."""
+    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+    return ErrorRecord(
+        f"The lab answers s2slib's own script directly and runs no other text. {what} ({len(text)} characters, SHA-256 "
+        f"{digest}) is not it. {USE_PWSH}",
+        "LabScriptNotKnown",
+        "NotImplemented",
+        "System.NotSupportedException",
+    )
+
+
+class NativeOutput:
+    """What a native program writes, as PowerShell hands it on: lines, and complaints as error records."""
+
+    def __init__(self, put: Put) -> None:
+        self.out = _Lines(lambda line: put("out", line))
+        self.err = _Lines(
+            lambda line: put("error", ErrorRecord(line, "NativeCommandError", "NotSpecified", REMOTE_EXCEPTION))
+        )
+
+    def end(self) -> None:
+        """The program is over: what has no line end yet is a line too."""
+        for lines in (self.out, self.err):
+            lines.end()
+
+
+class _Lines:
+    """Text in pieces as lines."""
+
+    def __init__(self, line: Callable[[str], None]) -> None:
+        self._line, self._rest = line, ""
+
+    def write(self, text: str) -> None:
+        """Take a piece."""
+        *lines, self._rest = (self._rest + text.replace("\r\n", "\n")).split("\n")
+        for line in lines:
+            self._line(line)
+
+    def end(self) -> None:
+        """Hand on what is left."""
+        if self._rest:
+            self._line(self._rest)
+            self._rest = ""
+
+
+class _Script:
+    """A simulated script at work in a runspace."""
+
+    def __init__(
+        self, runspace: Runspace, given: dict[str, Any], put: Put, stopping: threading.Event
+    ) -> None:
+        self._runspace, self._put, self._stopping = runspace, put, stopping
+        self.parameters = given
+
+    def command(self, name: str, *, soft: bool = False, **parameters: object) -> list[PsObject]:
+        found: list[PsObject] = []
+
+        def collect(kind: str, what: Any) -> None:
+            if kind == "out":
+                found.append(what)
+            else:
+                self._put(kind, what)
+
+        named = [(key, value) for key, value in parameters.items() if value is not None]
+        if soft:
+            named.append(("ErrorAction", "SilentlyContinue"))
+        self._runspace.run(name, named, (), collect, self._stopping)
+        return found
+
+    def put(self, value: object) -> None:
+        self._put("out", value)
+
+    def say(self, text: str) -> None:
+        self._put("host", text)
