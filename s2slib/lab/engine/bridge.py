@@ -1,7 +1,7 @@
 """The lab's end of the bridge: real processes ask here for what a simulated server's commands do.
 
 One TCP port on loopback. A connection begins with the token of a side (one process, or one endpoint's far side) and is closed
-without one; then come requests, one line of JSON each, each answered by lines as it goes and a last {"e":"end"}:
+without one; then come requests, one line of JSON each, answered by lines as it goes and a last one: {"e":"end"}, or what ended it, `thrown`.
 
     call, program     a command of the side's registry: out, warning, verbose, debug, host, error, thrown, code
     open, opened      an inner session: where its far side finds its commands; which process became it
@@ -228,6 +228,7 @@ def _handler_of(bridge: Bridge) -> type[socketserver.StreamRequestHandler]:
                 self._answer(side, json.loads(line))
 
         def _answer(self, side: Side | None, request: Event) -> None:
+            self._thrown = False
             stopping, done = threading.Event(), threading.Event()
             watch = threading.Thread(target=self._watch, args=(stopping, done), daemon=True)
             watch.start()
@@ -238,7 +239,8 @@ def _handler_of(bridge: Bridge) -> type[socketserver.StreamRequestHandler]:
             finally:
                 done.set()
                 watch.join()
-            self._put({"e": "end"})
+            if not self._thrown:
+                self._put({"e": "end"})
 
         def _watch(self, stopping: threading.Event, done: threading.Event) -> None:
             """Nothing is asked while a command runs: what can be read then is the end of the connection."""
@@ -258,6 +260,7 @@ def _handler_of(bridge: Bridge) -> type[socketserver.StreamRequestHandler]:
                 self.connection.settimeout(None)
 
         def _put(self, event: Event) -> None:
+            self._thrown = event["e"] == "thrown"
             self.wfile.write(json.dumps(event, separators=(",", ":")).encode("ascii") + b"\n")
 
     return Handler

@@ -18,6 +18,7 @@ from s2slib.lab.scenario import Scenario
 from s2slib.lab.service import Lab
 from s2slib.lab.snapshot import difference, state
 from s2slib.lab.transitions import Transition
+from s2slib.lab.winrm.launch import Engine
 from s2slib.records.journal import Entry, verify
 from s2slib.records.run_record import Mode
 from s2slib.remoting.command import Command
@@ -124,14 +125,16 @@ class ChangeWorld:
 
 
 @contextmanager
-def change_world(folder: Path, patch: pytest.MonkeyPatch, scenario: Scenario | None = None) -> Iterator[ChangeWorld]:
+def change_world(
+    folder: Path, patch: pytest.MonkeyPatch, scenario: Scenario | None = None, engine: Engine | None = None
+) -> Iterator[ChangeWorld]:
     """A fresh lab with a state file and a runs folder of its own."""
     runs = folder / "runs"
     runs.mkdir()
     patch.setenv("S2S_LAB_STATE", str(folder / "lab.json"))
     patch.setenv("S2S_RUNS", str(runs))
     patch.setenv("S2S_WORKSPACE", str(ROOT))
-    with Lab(state=folder / "lab.json", scenario=scenario) as lab:
+    with Lab(state=folder / "lab.json", scenario=scenario, engine=engine) as lab:
         made = ChangeWorld(lab, runs)
         _watch(made)
         yield made

@@ -14,6 +14,7 @@ from s2slib.deployment.reach import NetworkPath
 from s2slib.lab.scenario import Scenario
 from s2slib.lab.service import Lab
 from s2slib.lab.transitions import Transition
+from s2slib.lab.winrm.launch import Engine
 from s2slib.records.redaction import Redactor
 from s2slib.records.run_record import Mode
 from s2slib.runbook.links import opener
@@ -91,9 +92,9 @@ class World:
 
 
 @contextmanager
-def world(folder: Path, scenario: Scenario | None = None) -> Iterator[World]:
+def world(folder: Path, scenario: Scenario | None = None, engine: Engine | None = None) -> Iterator[World]:
     """A fresh lab."""
-    with Lab(scenario=scenario) as lab:
+    with Lab(scenario=scenario, engine=engine) as lab:
         yield World(lab, folder)
 
 

@@ -13,8 +13,8 @@ BY_HAND = {"apply": "by_hand"}
 
 
 @pytest.fixture
-def estate(tmp_path: Path) -> Iterator[World]:
-    with world(tmp_path) as made:
+def estate(tmp_path: Path, engine: Engine) -> Iterator[World]:
+    with world(tmp_path, engine=engine) as made:
         yield made
 
 

@@ -13,8 +13,8 @@ from s2slib.lab.scenario import Scenario
 
 
 @pytest.fixture
-def estate(tmp_path: Path) -> Iterator[World]:
-    with world(tmp_path) as made:
+def estate(tmp_path: Path, engine: Engine) -> Iterator[World]:
+    with world(tmp_path, engine=engine) as made:
         yield made
 
 
@@ -134,7 +134,7 @@ def test_a_restart_that_fails_is_started_again_and_stops_the_roll_out(estate: Wo
 
 @pytest.mark.slow
 def test_a_policy_that_lets_contacts_migrate_stops_the_run_or_is_staged_first(tmp_path: Path) -> None:
-    with world(tmp_path, Scenario(ucs_allowed=True)) as estate:
+    with world(tmp_path, Scenario(ucs_allowed=True), engine) as estate:
         assert estate.apply("preflight", policy={"ucs": "block"})["preflight"].state == "blocked"
         results = estate.apply("autodiscover", policy={"ucs": "staged"})
         assert results["autodiscover"].outcomes[0].change.startswith("lync.stage_unified_contact_store")

@@ -16,8 +16,8 @@ FIRST, SECOND = "lync.export_configuration", "lync.restrict_configuration_export
 
 
 @pytest.fixture
-def estate(tmp_path: Path) -> Iterator[World]:
-    with world(tmp_path) as made:
+def estate(tmp_path: Path, engine: Engine) -> Iterator[World]:
+    with world(tmp_path, engine=engine) as made:
         yield made
 
 

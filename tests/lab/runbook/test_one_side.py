@@ -14,8 +14,8 @@ from s2slib.notebook.session import NotebookRun
 
 
 @pytest.fixture
-def estate(tmp_path: Path) -> Iterator[World]:
-    with world(tmp_path) as made:
+def estate(tmp_path: Path, engine: Engine) -> Iterator[World]:
+    with world(tmp_path, engine=engine) as made:
         yield made
 
 

@@ -18,8 +18,8 @@ from s2slib.runbook.run import PhaseResult
 
 
 @pytest.fixture
-def estate(tmp_path: Path) -> Iterator[World]:
-    with world(tmp_path) as made:
+def estate(tmp_path: Path, engine: Engine) -> Iterator[World]:
+    with world(tmp_path, engine=engine) as made:
         yield made
 
 
@@ -106,7 +106,7 @@ def test_a_missing_second_hop_is_named_with_the_way_out(estate: World) -> None:
 @pytest.mark.slow
 def test_everything_but_the_certificate_works_with_an_explicit_second_hop(tmp_path: Path) -> None:
     explicit = {"endpoint": {"scheme": "https", "transport": "ntlm", "second_hop": "explicit"}}
-    with world(tmp_path, Scenario(lync_certificate_assigned=True)) as estate:
+    with world(tmp_path, Scenario(lync_certificate_assigned=True), engine) as estate:
         results = estate.apply(lync=explicit)
         assert {result.state for result in results.values()} == {"done"}
         assert estate.verify(lync=explicit).proven
@@ -122,7 +122,7 @@ def test_a_sip_address_without_a_mailbox_blocks_before_the_test_would_fail(estat
 
 @pytest.mark.slow
 def test_a_server_in_constrained_language_mode_is_a_finding_not_a_crash(tmp_path: Path) -> None:
-    with world(tmp_path, Scenario(language_mode="ConstrainedLanguage")) as estate:
+    with world(tmp_path, Scenario(language_mode="ConstrainedLanguage"), engine) as estate:
         seen = " ".join(finding.seen for finding in against(preflight(estate)))
         assert "language" in seen.casefold()
 

@@ -64,7 +64,7 @@ function ConvertFrom-LabWire($node) {
       foreach ($name in $node.names) { $made.PSObject.TypeNames.Add($name.Substring(1)) }
       if ($null -ne $node.text) {
         $text = [scriptblock]::Create("'" + [Management.Automation.Language.CodeGeneration]::EscapeSingleQuotedStringContent($node.text.Substring(1)) + "'")
-        $made.PSObject.Methods.Add((New-Object Management.Automation.PSScriptMethod 'ToString', $text))
+        try { $made.PSObject.Methods.Add((New-Object Management.Automation.PSScriptMethod 'ToString', $text)) } catch { $null = $Error.Remove($_) }  # the type has one of its own
       }
       return $made
     }
