@@ -237,8 +237,14 @@ def _execute(params: Path, verb: str, as_json: bool) -> int:
 
 @main.group(invoke_without_command=True)
 @_state
+@click.option(
+    "--engine",
+    type=click.Choice(["direct", "pwsh"]),
+    help="What a powershell.exe of the lab is: the lab itself, which answers s2slib's script only, or a real PowerShell "
+    "[S2S_LAB_ENGINE, else direct].",
+)
 @click.pass_context
-def lab(context: click.Context, state: Path | None) -> int:
+def lab(context: click.Context, state: Path | None, engine: str | None) -> int:
     """Serve the embedded lab until Ctrl-C: a simulated estate behind real sockets, TLS, logons and tokens.
 
     \b
@@ -249,7 +255,7 @@ def lab(context: click.Context, state: Path | None) -> int:
         return 0
     from s2slib.commands.lab import serve_lab
 
-    return _guarded(lambda: serve_lab(state))
+    return _guarded(lambda: serve_lab(state, engine))
 
 
 @lab.command(name="log")
@@ -264,6 +270,22 @@ def lab_log(context: click.Context, state: Path | None) -> int:
     from s2slib.commands.lab import print_lab_log
 
     return _guarded(lambda: print_lab_log(state or context.obj))
+
+
+@lab.command(name="shell")
+@click.argument("server")
+@click.option("--as", "account", metavar="ACCOUNT", help="Who logs on there [the product's administrator].")
+@_state
+@click.pass_context
+def lab_shell(context: click.Context, server: str, account: str | None, state: Path | None) -> int:
+    """Type into a management shell on a simulated server of the running lab: a real PowerShell with that server's commands.
+
+    \b
+    Example: s2s lab shell atl-exchange-001
+    """
+    from s2slib.commands.lab import open_lab_shell
+
+    return _guarded(lambda: open_lab_shell(state or context.obj, server, account))
 
 
 @main.command()

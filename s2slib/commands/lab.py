@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
+
 from s2slib import workspace
 from s2slib.bootstrap.start import SET_UP_S
 from s2slib.commands.execute import run_notebooks
@@ -18,11 +20,27 @@ from s2slib.commands.report import Reporter
 from s2slib.deployment import load
 
 
-def serve_lab(state: Path | None) -> int:
+def serve_lab(state: Path | None, engine: str | None) -> int:
     """Serve the lab until Ctrl-C."""
-    from s2slib.lab.service import serve
+    from s2slib.lab.service import EngineUnavailable, LabInUse, serve
 
-    return int(serve(_lab_state(state)) or 0)
+    try:
+        return int(serve(_lab_state(state), engine=engine) or 0)
+    except (EngineUnavailable, LabInUse) as error:
+        click.echo(str(error), err=True)
+        return 1
+
+
+def open_lab_shell(state: Path | None, server: str, account: str | None) -> int:
+    """A management shell on a simulated server."""
+    from s2slib.lab.engine.console import ConsoleRefused, open_console
+    from s2slib.lab.engine.real import EngineUnavailable
+
+    try:
+        return open_console(_lab_state(state), server, account)
+    except (ConsoleRefused, EngineUnavailable) as error:
+        click.echo(str(error), err=True)
+        return 1
 
 
 def print_lab_log(state: Path | None) -> int:

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from s2slib.lab.service import LabInUse, serve
+from s2slib.lab.service import ENGINES, EngineUnavailable, LabInUse, serve
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -14,10 +14,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m s2slib.lab", description="Run the embedded lab until Ctrl-C.")
     parser.add_argument("--state", type=Path, required=True, help="where to publish proxy, CA and accounts")
     parser.add_argument("--seed", type=int, default=1, help="what the estate's random choices follow from")
+    parser.add_argument("--engine", choices=ENGINES, help="what a powershell.exe is [S2S_LAB_ENGINE, else direct]")
     options = parser.parse_args(arguments)
     try:
-        return serve(options.state, seed=options.seed)
-    except LabInUse as error:
+        return serve(options.state, seed=options.seed, engine=options.engine)
+    except (LabInUse, EngineUnavailable) as error:
         print(error, file=sys.stderr)
         return 1
 

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit
 
 from s2slib.lab import rbac
 from s2slib.lab.cmdlets.catalogue import endpoint_registry
-from s2slib.lab.estate import Account, Estate, Server
 from s2slib.lab.engine.registry import EndpointError, Machine, Registry
+from s2slib.lab.estate import Account, Estate, Server
 from s2slib.lab.session import LabSession
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from s2slib.lab.engine.registry import CmdletSpec
 from s2slib.lab.session import LabSession
 
 EXCHANGE = "Microsoft.Exchange"
@@ -19,10 +18,10 @@ def may_enter(session: LabSession, configuration: str) -> bool:
     return session.is_in(*_groups(configuration))
 
 
-def sees(session: LabSession, configuration: str, spec: CmdletSpec) -> bool:
+def sees(session: LabSession, configuration: str, command: str) -> bool:
     """Whether the endpoint offers this command to the account: what its roles do not hold is simply not there."""
     changes = any(may for group, may in _groups(configuration).items() if session.is_in(group))
-    return changes or (may_enter(session, configuration) and spec.name.startswith(_READS))
+    return changes or (may_enter(session, configuration) and command.startswith(_READS))
 
 
 def _groups(configuration: str) -> dict[str, bool]:

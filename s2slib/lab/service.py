@@ -13,48 +13,53 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from s2slib.lab.clock import LabClock
-from s2slib.lab.estate import Account, Estate, Server
+from s2slib.lab.engine.bridge import Event, Side
 from s2slib.lab.engine.direct import DirectEngine
+from s2slib.lab.engine.real import EngineUnavailable, RealEngine, Workshop
+from s2slib.lab.estate import Account, Estate, Server
 from s2slib.lab.machine import LabMachine
 from s2slib.lab.network import Network
 from s2slib.lab.pki import server_context
 from s2slib.lab.proxy import ForwardProxy
 from s2slib.lab.scenario import Scenario, build_estate
+from s2slib.lab.session import LabSession
 from s2slib.lab.state import LabInUse, StateFile, read_log
 from s2slib.lab.web import WebSites
 from s2slib.lab.winrm import Logon, WinRmServer, WinRmSettings, launch_windows
 from s2slib.lab.winrm.launch import Engine
 
-__all__ = ["Lab", "LabInUse", "read_log", "serve"]
+__all__ = ["EngineUnavailable", "Lab", "LabInUse", "read_log", "serve"]
 
 HTTP_PORT = 5985
 HTTPS_PORT = 5986
+ENGINES = ("direct", "pwsh")
 POLL_S = 0.5  # how soon Ctrl-C is noticed where waiting cannot be interrupted
 
 
 class Lab:
     """An embedded lab. `start` brings it up (seconds at most), `close` leaves nothing behind but the log.
 
-    `state` names the state file to publish; without one the lab is for the process that made it. `start` is the
-    estate's time at the beginning (aware); now, when it is None. `estate`, `network` and the WinRM services (`winrm`,
-    by FQDN) are there from `start` on.
+    `state` names the state file to publish; without one the lab is for the process that made it. `clock` is the estate's;
+    without one it begins now. `engine` is what a powershell.exe is; the direct one by default, and whoever hands another in
+    closes it. `estate`, `network` and the WinRM services (`winrm`, by FQDN) are there from `start` on.
     """
 
     def __init__(
         self,
         seed: int = 1,
-        start: datetime | None = None,
+        clock: LabClock | None = None,
         *,
         scenario: Scenario | None = None,
         state: Path | None = None,
         engine: Engine | None = None,
     ) -> None:
         self._seed = seed
-        self._begin = start
+        self._clock = clock
         self._scenario = scenario
         self._state = None if state is None else StateFile(state)
         self.engine: Engine = DirectEngine() if engine is None else engine
         self._open = ExitStack()
+        self._workshop: Workshop | None = None
         self.estate: Estate
         self.network: Network
         self.winrm: dict[str, WinRmServer] = {}
@@ -76,11 +81,16 @@ class Lab:
                 opening.callback(self._state.release)
             self.estate = build_estate(
                 seed=self._seed,
-                clock=None if self._begin is None else LabClock(self._begin),
+                clock=self._clock,
                 log_path=None if self._state is None else self._state.log,
                 scenario=self._scenario,
             )
             self.network = self.estate.network = Network(self.estate)
+            if self._state is not None:
+                self._workshop = self.engine.workshop if isinstance(self.engine, RealEngine) else Workshop()
+                self._workshop.console = self._console
+                if not isinstance(self.engine, RealEngine):
+                    opening.callback(self._workshop.close)
             proxy = ForwardProxy(self.network)
             self.proxy_port = proxy.start()
             opening.callback(proxy.close)
@@ -112,15 +122,30 @@ class Lab:
             for name, account in self.estate.accounts.items()
         }
         files = {} if self._state is None else {"ca_file": str(self._state.ca_file), "log": str(self._state.log)}
+        doors = {} if self._workshop is None else {"bridge": self._workshop.door()}
         return {
             "proxy": self.proxy,
             **files,
+            **doors,
             "accounts": accounts,
             "addresses": self.network.ports(),
             "pid": os.getpid(),
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "seed": self._seed,
         }
+
+    def _console(self, request: Event) -> tuple[Event, Side]:
+        """A side for somebody who sits at a server, logged on there. KeyError for a name that the estate does not have."""
+        server = self.estate.server(str(request.get("server")))
+        named = request.get("account") or ("s2s-exchange" if server.is_exchange else "s2s-lync")
+        account = self.estate.accounts[str(named).rsplit("\\", 1)[-1].lower()]
+        machine = LabMachine(self.estate, server)
+        session = LabSession(account, "interactive", delegated=True, network_logon=False)
+        modules = ",".join(module.name for module in machine.registry.modules())
+        title = (
+            "Welcome to the Exchange Management Shell!" if server.is_exchange else f"{modules} Server Management Shell"
+        )
+        return {"S2S_LAB_TITLE": title, "S2S_LAB_MODULES": modules}, Side(machine.registry, machine, session)
 
     def _winrm(self, server: Server) -> WinRmServer:
         machine = LabMachine(self.estate, server)
@@ -155,23 +180,33 @@ class ServerAccounts:
         return account is not None and account.may_administer(self._server.fqdn)
 
 
-def serve(state: Path, *, seed: int = 1) -> int:
+def engine_named(name: str | None) -> Engine:
+    """The engine of that name; `S2S_LAB_ENGINE` without one, else the direct one. Raises EngineUnavailable."""
+    wanted = name or os.environ.get("S2S_LAB_ENGINE") or "direct"
+    if wanted not in ENGINES:
+        raise EngineUnavailable(f"there is no engine {wanted!r}; allowed are {' and '.join(ENGINES)}")
+    return DirectEngine() if wanted == "direct" else RealEngine()
+
+
+def serve(state: Path, *, seed: int = 1, engine: str | None = None) -> int:
     """Run a lab with this state file until Ctrl-C or a request to terminate; prints `lab ready` when it is.
 
-    Returns the exit code. Raises LabInUse when a live lab owns the state file.
+    Returns the exit code. Raises LabInUse when a live lab owns the state file, EngineUnavailable without its PowerShell.
     """
     stop = threading.Event()
 
     def end(number: int, frame: FrameType | None) -> None:
         stop.set()
 
+    chosen = engine_named(engine)
     before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        with Lab(seed, state=state):
+        with Lab(seed, state=state, engine=chosen):
             print("lab ready", flush=True)
             while not stop.wait(POLL_S):
                 pass
     finally:
+        chosen.close()
         for number, handler in before.items():
             signal.signal(number, handler)
     return 0

@@ -9,24 +9,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from s2slib.lab.engine import (
+from s2slib.lab.engine.registry import (
     Call,
     CmdletSpec,
     EndpointError,
     Parameter,
     ProgramCall,
     ProgramSpec,
-    PSCredential,
-    PsEnum,
-    PsObject,
-    PsUri,
-    PsVersion,
     Registry,
     ScriptCall,
     ScriptSpec,
-    SecureString,
-    ps_object,
 )
+from s2slib.lab.engine.values import PSCredential, PsEnum, PsObject, PsUri, PsVersion, SecureString, ps_object
 
 SCRIPT = r"C:\Scripts\Configure.ps1"
 SCRIPT_TEXT = (

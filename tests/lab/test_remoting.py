@@ -42,7 +42,9 @@ class Server:
         self.ca_file = certificates[0]
 
     def _launch(self, launch: Launch) -> Any:
-        self.processes.append(launch_windows(launch, machine=self.desk, session_of=lambda _: launch.logon, engine=self.engine))
+        self.processes.append(
+            launch_windows(launch, machine=self.desk, session_of=lambda _: launch.logon, engine=self.engine)
+        )
         return self.processes[-1]
 
     def link(self, transport: Any = "ntlm", *, tls: bool = False, ceiling: Any = "write", **changes: Any) -> Link:

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from remoting_machine import SCRIPT, TELL, Desk
-
 from s2slib.lab.powershell import run_process
+
 from s2slib.remoting.command import Cmdlet, Command, Program, Script
 
 HOSTILE = ["it's", "a’; Remove-X; ‘b", "‚‛“”„", "$(1)", "`n", '"', "", " ", "-Name", "@{a=1}", "a\r\nb", "\U0001f600–"]

@@ -10,9 +10,9 @@ from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Any, NoReturn, Protocol, runtime_checkable
 
-from s2slib.lab.estate import Estate, Server
 from s2slib.lab.engine.registry import Call, ProgramCall
 from s2slib.lab.engine.values import PSCredential, PsEnum, SecureString
+from s2slib.lab.estate import Estate, Server
 from s2slib.lab.session import LabSession
 from s2slib.lab.transitions import Cause
 

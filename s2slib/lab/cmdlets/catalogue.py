@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
+from importlib.resources import files
 
 from s2slib.lab import rbac
 from s2slib.lab.cmdlets import (
@@ -28,8 +30,8 @@ from s2slib.lab.cmdlets import (
     windows_time,
     windows_web,
 )
-from s2slib.lab.estate import Estate, Server
 from s2slib.lab.engine.registry import CmdletSpec, Registry
+from s2slib.lab.estate import Estate, Server
 from s2slib.lab.session import LabSession
 
 MODULES = {
@@ -60,6 +62,7 @@ def local_registry(estate: Estate, server: Server) -> Registry:
         )
         for cmdlet in (*_lync(), *local):
             registry.add(replace(cmdlet, module=module))
+        registry.not_simulated = _others(lync=True)
     if server.is_exchange:
         for script in exchange_script.specs():
             registry.add(script)
@@ -71,9 +74,18 @@ def endpoint_registry(estate: Estate, session: LabSession, configuration: str) -
     registry = Registry()
     offered = _exchange(estate.exchange_product) if configuration == rbac.EXCHANGE else _lync()
     for spec in offered:
-        if rbac.sees(session, configuration, spec):
+        if rbac.sees(session, configuration, spec.name):
             registry.add(spec)
+    others = _others(lync=configuration != rbac.EXCHANGE)
+    registry.not_simulated = frozenset(name for name in others if rbac.sees(session, configuration, name))
     return registry
+
+
+@cache
+def _others(*, lync: bool) -> frozenset[str]:
+    """The commands of a product that the lab does not simulate."""
+    lines = files(__package__).joinpath("known_commands.txt").read_text(encoding="utf-8").splitlines()
+    return frozenset(line for line in lines if line and line[0] != "#" and ("-Cs" in line) is lync)
 
 
 def _lync() -> list[CmdletSpec]:

@@ -9,9 +9,9 @@ from typing import Any
 from s2slib.lab.cmdlets.base import changing, flag, reading, text, utc
 from s2slib.lab.cmdlets.exchange_common import CONFIGURATION, MANAGEMENT, TASKS, Refused, identity, selected, stamps
 from s2slib.lab.cmdlets.exchange_tasks import given, task
-from s2slib.lab.estate import Estate, Server
 from s2slib.lab.engine.registry import Call, CmdletSpec, Parameter
 from s2slib.lab.engine.values import PsObject, ps_object
+from s2slib.lab.estate import Estate, Server
 
 AUTH_CONFIG = "AuthConfig/Auth Configuration"
 CERTIFICATE_TYPE = "Microsoft.Exchange.Management.SystemConfigurationTasks.ExchangeCertificate"

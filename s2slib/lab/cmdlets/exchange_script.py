@@ -14,7 +14,9 @@ from s2slib.lab.files import PARTNER_SCRIPT
 
 DIGEST: Final = "1df61e2fb5020edcb2161d000aec89c5a566deeb087b0a284047d12b9603c5d8"
 _TRIES: Final = 10
-_TYPES: Final[dict[str, tuple[str, tuple[str, ...], bool]]] = {  # prefix, roles, whether security identifiers are accepted
+_TYPES: Final[
+    dict[str, tuple[str, tuple[str, ...], bool]]
+] = {  # prefix, roles, whether security identifiers are accepted
     "lync": ("LyncEnterprise", ("UserApplication", "ArchiveApplication", "MeetingGraphApplication"), True),
     "sharepoint": (
         "SharePointEnterprise",
@@ -42,8 +44,8 @@ def specs() -> list[ScriptSpec]:
     ]
 
 
-def configure(call: ScriptCall) -> int:
-    """Account, roles, application; the exit code."""
+def configure(call: ScriptCall) -> int | None:
+    """Account, roles, application; the exit code, None where the script ends without `exit`."""
     given = call.parameters
     chosen = _TYPES.get(str(given["ApplicationType"]).lower())
     if chosen is None:
@@ -70,7 +72,7 @@ def configure(call: ScriptCall) -> int:
         return 1
     call.say(f"Created Partner Application <{name}>.")
     call.say("THE CONFIGURATION HAS SUCCEEDED.")
-    return 0
+    return None
 
 
 def _account(call: ScriptCall, prefix: str, pinned: dict[str, Any]) -> str | None:
@@ -108,9 +110,7 @@ def _make_account(call: ScriptCall, name: str, pinned: dict[str, Any]) -> str:
 def _assign(call: ScriptCall, user: str, roles: tuple[str, ...], pinned: dict[str, Any]) -> None:
     for role in roles:
         if call.command("Get-ManagementRoleAssignment", soft=True, Role=role, RoleAssignee=user, **pinned):
-            call.say(
-                f"Skipping role assignment: Role <{role}> already assigned to Application User <{user}>."
-            )
+            call.say(f"Skipping role assignment: Role <{role}> already assigned to Application User <{user}>.")
         else:
             call.say(f"Assigning role <{role}> to Application User <{user}>.")
             call.command("New-ManagementRoleAssignment", Role=role, User=user, **pinned)

@@ -8,9 +8,9 @@ from typing import Any
 from s2slib.lab.cmdlets.base import changing, reading, text
 from s2slib.lab.cmdlets.exchange_common import MANAGEMENT, TASKS, Refused, identity, missing, selected, stamps
 from s2slib.lab.cmdlets.exchange_tasks import task
-from s2slib.lab.estate import Estate, Server
 from s2slib.lab.engine.registry import Call, CmdletSpec, Parameter
 from s2slib.lab.engine.values import PsObject, ps_object
+from s2slib.lab.estate import Estate, Server
 
 COMPONENT_STATES = ("Active", "Inactive", "Draining")
 REQUESTERS = ("HealthAPI", "Maintenance", "Sidelined", "Functional", "Deployment")

@@ -22,9 +22,9 @@ from typing import Any, NoReturn
 
 from s2slib.lab.cmdlets.base import Place, changing, denied, flag, place, reading, text, utc
 from s2slib.lab.cmdlets.lync_common import FORCE, READERS, SERVER_ADMINS, reach_store, require
-from s2slib.lab.pki import KeyPair
 from s2slib.lab.engine.registry import Call, CmdletSpec, Parameter
 from s2slib.lab.engine.values import PsObject, ps_object
+from s2slib.lab.pki import KeyPair
 
 OAUTH = "OAuthTokenIssuer"
 LOCAL_USES = ("Default", "WebServicesInternal", "WebServicesExternal")

@@ -22,9 +22,9 @@ from typing import Any
 from s2slib.lab import disk
 from s2slib.lab.cmdlets.base import changing, flag, place, text
 from s2slib.lab.cmdlets.lync_common import FORCE, LOCAL_STORE, SERVER_ADMINS, reach_store, require
+from s2slib.lab.engine.registry import Call, CmdletSpec, Parameter
 from s2slib.lab.estate import Estate
 from s2slib.lab.paths import Paths
-from s2slib.lab.engine.registry import Call, CmdletSpec, Parameter
 from s2slib.lab.transitions import plain
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest date that an archive can hold: the same state gives the same bytes

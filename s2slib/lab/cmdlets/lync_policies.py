@@ -22,9 +22,9 @@ from s2slib.lab.cmdlets.lync_common import (
     replica_to_read,
     require,
 )
-from s2slib.lab.estate import LyncUser
 from s2slib.lab.engine.registry import Call, CmdletSpec, Parameter
 from s2slib.lab.engine.values import PsObject, ps_object
+from s2slib.lab.estate import LyncUser
 
 ARCHIVING = ("None", "ImOnly", "ImAndWebConf")
 EXCHANGE_ARCHIVING = ("Uninitialized", "UseLyncArchivingPolicy", "NoArchiving", "ArchivingToExchange")

@@ -15,9 +15,9 @@ from s2slib.lab.cmdlets.lync_common import (
     replica_to_read,
     require,
 )
-from s2slib.lab.estate import Estate
 from s2slib.lab.engine.registry import Call, CmdletSpec, Parameter
 from s2slib.lab.engine.values import PsObject, ps_object
+from s2slib.lab.estate import Estate
 
 SITE = "Site:Atlanta"
 # product -> version, the name Get-CsServerVersion prints, patch level; the names but SfB 2019's are UNCONFIRMED

@@ -12,9 +12,9 @@ from typing import Any
 from cryptography import x509
 
 from s2slib.lab.cmdlets.base import cause_of, place
+from s2slib.lab.engine.registry import Call
 from s2slib.lab.estate import Server
 from s2slib.lab.network import WebFailure
-from s2slib.lab.engine.registry import Call
 
 
 @dataclass(frozen=True)

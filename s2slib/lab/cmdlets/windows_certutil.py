@@ -13,8 +13,8 @@ import hashlib
 from datetime import datetime
 
 from s2slib.lab.cmdlets.base import place
-from s2slib.lab.pki import KeyPair
 from s2slib.lab.engine.registry import ProgramCall, ProgramSpec
+from s2slib.lab.pki import KeyPair
 
 _NOT_FOUND = 0x80090011
 _REFUSED = 87

@@ -9,9 +9,9 @@ from typing import Any
 from s2slib.lab import disk
 from s2slib.lab.cmdlets.base import changing, flag, reading, text
 from s2slib.lab.disk import StoredFile
-from s2slib.lab.paths import Paths
 from s2slib.lab.engine.registry import Call, CmdletSpec, Parameter
 from s2slib.lab.engine.values import PsObject, ps_object
+from s2slib.lab.paths import Paths
 
 ALGORITHMS = ("SHA1", "SHA256", "SHA384", "SHA512", "MD5")  # 5.1 knows MACTripleDES and RIPEMD160 too
 NAMES = {disk.ADMINISTRATORS: "BA", disk.SYSTEM: "SY", disk.USERS: "BU", "S-1-1-0": "WD", "S-1-5-11": "AU"}

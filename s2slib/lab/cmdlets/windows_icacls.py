@@ -22,8 +22,8 @@ from s2slib.lab import disk
 from s2slib.lab.cmdlets.base import place
 from s2slib.lab.cmdlets.windows_files import MASKS
 from s2slib.lab.disk import Grant, StoredFile
-from s2slib.lab.paths import Paths
 from s2slib.lab.engine.registry import ProgramCall, ProgramSpec
+from s2slib.lab.paths import Paths
 from s2slib.lab.transitions import Cause
 
 _NAMES = {

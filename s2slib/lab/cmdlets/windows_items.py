@@ -8,10 +8,10 @@ from typing import NoReturn
 
 from s2slib.lab.cmdlets.base import Place, like, reading, text
 from s2slib.lab.disk import StoredFile
-from s2slib.lab.paths import Paths, normal
-from s2slib.lab.pki import KeyPair
 from s2slib.lab.engine.registry import Call, CmdletSpec, Parameter
 from s2slib.lab.engine.values import LOCAL, PsObject, ps_object
+from s2slib.lab.paths import Paths, normal
+from s2slib.lab.pki import KeyPair
 
 STORE = "cert:\\localmachine\\my"
 

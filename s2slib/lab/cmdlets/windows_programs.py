@@ -19,8 +19,8 @@ from collections.abc import Callable
 
 from s2slib.lab import iis
 from s2slib.lab.cmdlets.base import Place, place
-from s2slib.lab.estate import Server
 from s2slib.lab.engine.registry import ProgramCall, ProgramSpec
+from s2slib.lab.estate import Server
 from s2slib.lab.session import ADMINISTRATORS, BUILTIN_GROUPS, NETWORK
 from s2slib.lab.transitions import Cause
 

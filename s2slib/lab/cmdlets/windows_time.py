@@ -36,9 +36,7 @@ def _now(call: Call) -> Iterator[datetime]:
 
 
 def _sleep(call: Call) -> None:
-    span = timedelta(
-        seconds=call.parameters.get("Seconds", 0), milliseconds=call.parameters.get("Milliseconds", 0)
-    )
+    span = timedelta(seconds=call.parameters.get("Seconds", 0), milliseconds=call.parameters.get("Milliseconds", 0))
     call.stopping.wait(min(span.total_seconds(), LONGEST_REAL_WAIT_S))
     if not call.stopping.is_set():
         place(call).estate.clock.advance(span.total_seconds())

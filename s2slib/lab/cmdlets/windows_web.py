@@ -9,10 +9,9 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 from s2slib.lab.cmdlets.base import cause_of, flag, place, text
-from s2slib.lab.network import HttpAnswer, WebFailure
 from s2slib.lab.engine.registry import Call, CmdletSpec, Parameter
-from s2slib.lab.engine.values import Table
-from s2slib.lab.engine.values import PsObject, ps_object
+from s2slib.lab.engine.values import PsObject, Table, ps_object
+from s2slib.lab.network import HttpAnswer, WebFailure
 
 METHODS = ("Default", "Get", "Head", "Post", "Put", "Delete")
 DICTIONARY = "System.Collections.Generic.Dictionary`2[[System.String],[System.String]]"

@@ -39,7 +39,11 @@ class Binder:
 
     def __init__(self, spec: CmdletSpec) -> None:
         self._name = spec.name
-        self._parameters = (*spec.parameters, *COMMON, *(RISK if spec.should_process else ()))
+        self._parameters: tuple[Parameter, ...] = (
+            *spec.parameters,
+            *COMMON,
+            *(RISK if spec.should_process else ()),
+        )
         self._default = spec.default_set
         self._sets = list(dict.fromkeys(one for p in spec.parameters for one in p.sets))
         if self._default and self._default not in self._sets:
@@ -84,7 +88,7 @@ class Binder:
         for parameter in self._parameters:
             if low == parameter.name.lower() or low in (alias.lower() for alias in parameter.aliases):
                 return parameter
-        found = [
+        found: list[Parameter] = [
             p for p in self._parameters if any(known.lower().startswith(low) for known in (p.name, *p.aliases))
         ]
         own = [parameter for parameter in found if parameter not in COMMON]
@@ -102,8 +106,11 @@ class Binder:
         try:
             value = convert(value, parameter.type)
         except CannotConvert as failure:
-            kind = SMA + "PSInvalidCastException"
-            raise Failed(ErrorRecord(failure.message, failure.id, "InvalidArgument", kind, NESTED)) from None
+            text = f"Cannot process argument transformation on parameter '{parameter.name}'. {failure.message}"
+            raise Failed(
+                ErrorRecord(failure.message, failure.id, "InvalidArgument", SMA + "PSInvalidCastException", NESTED),
+                self._outer(text, "ParameterArgumentTransformationError", "ArgumentTransformation"),
+            ) from None
         self._validate(parameter, value)
         self.values[parameter.name] = value
         if parameter.sets:
@@ -112,46 +119,50 @@ class Binder:
                 raise self._ambiguous()
 
     def _validate(self, parameter: Parameter, value: Any) -> None:
+        allowed = parameter.values or ()
         for item in value if isinstance(value, list) else [value]:
-            if parameter.values and v.to_text(item).lower() not in [known.lower() for known in parameter.values]:
-                raise _validation(
-                    f'The argument "{v.to_text(item)}" does not belong to the set "{",".join(parameter.values)}" specified by '
-                    "the ValidateSet attribute. Supply an argument that is in the set and then try the command again.",
-                    "ValidateSetFailure",
-                )
-        if parameter.not_empty and value is None:
-            raise _validation(
-                "The argument is null or empty. Provide an argument that is not null or empty, and then try the command again.",
-                "ArgumentIsEmpty",
-            )
-        if parameter.mandatory and not parameter.allow_null:
+            if allowed and v.to_text(item).lower() not in [known.lower() for known in allowed]:
+                text = f'The argument "{v.to_text(item)}" does not belong to the set "{",".join(allowed)}" specified by the '
+                text += "ValidateSet attribute. Supply an argument that is in the set and then try the command again."
+                raise self._invalid(parameter, text, "ValidateSetFailure")
+        if parameter.mandatory and not parameter.allow_null and not (parameter.not_empty and value is None):
             self._require(parameter, value)
-        if parameter.not_empty and value in ("", [], b""):
-            raise _validation(
-                "The argument is null or empty. Provide an argument that is not null or empty, and then try the command again.",
-                "ArgumentIsEmpty",
+        if parameter.not_empty and (value is None or (isinstance(value, str | bytes) and not value)):
+            text = "The argument is null or empty. Provide an argument that is not null or empty, and then try the command again."
+            raise self._invalid(parameter, text, "ArgumentIsEmpty")
+        if parameter.not_empty and isinstance(value, list) and (not value or None in value or "" in value):
+            text = (
+                "The argument is null, empty, or an element of the argument collection contains a null value. Supply a "
             )
+            text += "collection that does not contain any null values and then try the command again."
+            raise self._invalid(parameter, text, "ArgumentIsEmpty")
 
     def _require(self, parameter: Parameter, value: Any) -> None:
+        typed = parameter.type.lower() != "object"
         what: tuple[str, str] | None = None
         if value is None:
             what = "is null", "NullNotAllowed"
-        elif value == "" and isinstance(value, str) and not isinstance(value, v.PsUri):
+        elif typed and (value == "" or (isinstance(value, list) and "" in value)) and not isinstance(value, v.PsUri):
             what = "is an empty string", "EmptyStringNotAllowed"
-        elif isinstance(value, list | bytes) and len(value) == 0:
+        elif typed and isinstance(value, list | bytes) and len(value) == 0:
             what = "is an empty array", "EmptyArrayNotAllowed"
-        elif isinstance(value, list) and parameter.type.lower() == "string[]" and "" in value:
-            what = "is an empty string", "EmptyStringNotAllowed"
         if what is not None:
-            raise Failed(
-                ErrorRecord(
-                    f"Cannot bind argument to parameter '{parameter.name}' because it {what[0]}.",
-                    f"ParameterArgumentValidationError{what[1]},{self._name}",
-                    "InvalidData",
-                    SMA + "ParameterBindingValidationException",
-                    NESTED,
-                )
-            )
+            text = f"Cannot bind argument to parameter '{parameter.name}' because it {what[0]}."
+            raise Failed(self._outer(text, f"ParameterArgumentValidationError{what[1]}", "Validation"))
+
+    def _invalid(self, parameter: Parameter, text: str, id: str) -> Failed:
+        return Failed(
+            ErrorRecord(text, id, "MetadataError", SMA + "ValidationMetadataException", NESTED),
+            self._outer(
+                f"Cannot validate argument on parameter '{parameter.name}'. {text}",
+                "ParameterArgumentValidationError",
+                "Validation",
+            ),
+        )
+
+    def _outer(self, text: str, id: str, kind: str) -> ErrorRecord:
+        exception = f"{SMA}ParameterBinding{kind}Exception"
+        return ErrorRecord(text, f"{id},{self._name}", "InvalidData", exception, NESTED)
 
     def _place(self, values: list[Any]) -> list[Any]:
         """Bind by position, one value after the other; what no parameter takes."""
@@ -217,7 +228,3 @@ class Binder:
             "used together or an insufficient number of parameters were provided.",
             "AmbiguousParameterSet",
         )
-
-
-def _validation(message: str, id: str) -> Failed:
-    return Failed(ErrorRecord(message, id, "MetadataError", SMA + "ValidationMetadataException", NESTED))

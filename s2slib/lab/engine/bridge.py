@@ -1,17 +1,18 @@
 """The lab's end of the bridge: real processes ask here for what a simulated server's commands do.
 
 One TCP port on loopback. A connection begins with the token of a side (one process, or one endpoint's far side) and is closed
-without one; then come requests, one line of JSON each, answered by lines as it goes and a last one: {"e":"end"}, or what ended it, `thrown`.
+without one. Then come requests, one line of JSON each, answered by lines as it goes; the last is {"e":"end"}, or `thrown`:
 
     call, program     a command of the side's registry: out, warning, verbose, debug, host, error, thrown, code
     open, opened      an inner session: where its far side finds its commands; which process became it
-    console           with the lab's own token only: a side for somebody at a server's console
+    console           with the lab's own token only: a side for somebody at a server, for as long as the connection lasts
 
 A connection that ends while its command runs stops the command. A fault of the lab itself is an event of its own, `fault`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import json
 import secrets
@@ -23,11 +24,11 @@ from collections.abc import Callable
 from typing import Any
 
 from s2slib.lab.engine.direct import crashed
-from s2slib.lab.engine.records import ErrorRecord, Failed, Stopped, not_recognized, not_simulated
-from s2slib.lab.engine.registry import CmdletSpec, Endpoint, EndpointError, Machine, ProgramCall, Registry
+from s2slib.lab.engine.records import ErrorRecord, Failed, Stopped, not_recognized
+from s2slib.lab.engine.registry import Endpoint, EndpointError, Machine, ProgramCall, Registry
 from s2slib.lab.engine.running import run_cmdlet
 from s2slib.lab.engine.shell import TRANSPORT, NativeOutput
-from s2slib.lab.engine.wire import from_wire, record_to_wire, to_wire
+from s2slib.lab.engine.wire import DEPTH, from_wire, record_to_wire, to_wire
 
 Event = dict[str, Any]
 MAX_LINE = 16 * 1024 * 1024
@@ -43,23 +44,18 @@ class Side:
         self.owner: Side | None = None
         self.calls = 0
 
-    def find(self, name: str) -> CmdletSpec:
-        """A command of the side. Raises Failed."""
-        inside = self.registry.in_modules(name)
-        spec = self.registry.cmdlet(name) or (None if inside is None else inside[1])
-        if spec is None:
-            raise Failed(not_simulated(name)) if name.lower() in self.registry.not_simulated else not_recognized(name)
-        return spec
-
 
 class Bridge:
     """Serves the processes of one lab. `prepare` says what a far side's process needs; `console` opens one."""
 
     def __init__(
-        self, prepare: Callable[[Side], Event], end: Callable[[int], None], console: Callable[[Event], Event]
+        self,
+        prepare: Callable[[Side], Event],
+        end: Callable[[int], None],
+        console: Callable[[Event], tuple[Event, Side | None]],
     ) -> None:
         self.token = secrets.token_hex(16)
-        self._prepare, self._end, self._console = prepare, end, console
+        self._prepare, self._end, self.console = prepare, end, console
         self._sides: dict[str, Side] = {}
         self._processes: dict[str, int] = {}
         self._lock = threading.Lock()
@@ -101,13 +97,11 @@ class Bridge:
 
     # -- requests
 
-    def answer(self, side: Side | None, request: Event, put: Callable[[Event], None], stopping: threading.Event) -> None:
+    def answer(self, side: Side, request: Event, put: Callable[[Event], None], stopping: threading.Event) -> None:
         """Answer one request, all but its last line."""
         operation = request.get("op")
         try:
-            if side is None:
-                put(self._console(request) if operation == "console" else _fault(f"{operation} needs a server's token"))
-            elif operation == "call":
+            if operation == "call":
                 side.calls += 1
                 self._call(side, request, put, stopping)
             elif operation == "program":
@@ -126,16 +120,15 @@ class Bridge:
             put(_fault(crashed(error).message))
 
     def _call(self, side: Side, request: Event, put: Callable[[Event], None], stopping: threading.Event) -> None:
+        # an endpoint hands on objects one level deep: what is inside them comes as type and text
+        depth = DEPTH if side.endpoint is None or side.endpoint.language_mode == "FullLanguage" else 1
+
         def write(kind: str, what: Any) -> None:
             if stopping.is_set():
                 raise Stopped
-            put(
-                {"e": "error", **record_to_wire(what)}
-                if kind == "error"
-                else {"e": kind, "v": to_wire(what)}
-            )
+            put({"e": "error", **record_to_wire(what)} if kind == "error" else {"e": kind, "v": to_wire(what, depth)})
 
-        spec = side.find(request["name"])
+        spec = side.registry.find(request["name"])
         known = {parameter.name.lower(): parameter.name for parameter in spec.parameters}
         given = {known.get(name.lower(), name): from_wire(held) for name, held in request["given"]}
         run_cmdlet(
@@ -154,13 +147,17 @@ class Bridge:
         )
         argv = [from_wire(word) for word in request["argv"]]
         code = program.run(
-            ProgramCall(argv, output.out.write, output.err.write, side.machine, side.session, uuid.uuid4().hex, stopping)
+            ProgramCall(
+                argv, output.out.write, output.err.write, side.machine, side.session, uuid.uuid4().hex, stopping
+            )
         )
         output.end()
         put({"e": "code", "v": code})
 
     def _open(self, side: Side, request: Event) -> Event:
-        given = {name: from_wire(request.get(name)) for name in ("uri", "computer", "configuration", "user", "password")}
+        given = {
+            name: from_wire(request.get(name)) for name in ("uri", "computer", "configuration", "user", "password")
+        }
         try:
             endpoint = side.machine.open_endpoint(
                 side.session,
@@ -211,10 +208,8 @@ def _handler_of(bridge: Bridge) -> type[socketserver.StreamRequestHandler]:
         """One connection."""
 
         def handle(self) -> None:
-            try:
+            with contextlib.suppress(OSError, ValueError):  # gone, or it does not speak as the module does
                 self._serve()
-            except (OSError, ValueError):
-                pass  # the process is gone, or whoever asks does not speak as its module does
 
         def _serve(self) -> None:
             first = json.loads(self.rfile.readline(1024) or b"{}")
@@ -224,10 +219,23 @@ def _handler_of(bridge: Bridge) -> type[socketserver.StreamRequestHandler]:
                 self._put({"e": "refused", "v": "the token is not one of this lab's"})
                 return
             self._put({"e": "welcome"})
+            if side is None:
+                self._sit_down()
+                return
             while line := self.rfile.readline(MAX_LINE):
                 self._answer(side, json.loads(line))
 
-        def _answer(self, side: Side | None, request: Event) -> None:
+        def _sit_down(self) -> None:
+            """A console for as long as the connection lasts."""
+            answer, side = bridge.console(json.loads(self.rfile.readline(MAX_LINE) or b"{}"))
+            try:
+                self._put(answer)
+                self.rfile.read(1)
+            finally:
+                if side is not None:
+                    bridge.dismiss(side)
+
+        def _answer(self, side: Side, request: Event) -> None:
             self._thrown = False
             stopping, done = threading.Event(), threading.Event()
             watch = threading.Thread(target=self._watch, args=(stopping, done), daemon=True)

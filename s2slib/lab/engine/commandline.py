@@ -1,80 +1,79 @@
-"""powershell.exe's own command line: what is to be run, and how it was handed over."""
+"""powershell.exe's own command line: which text is to be run, and where in the arguments it stands."""
 
 from __future__ import annotations
 
 import base64
 import binascii
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-DASHES = "-–—―"
 _SWITCHES = ("nologo", "noprofile", "noninteractive", "sta", "mta", "noexit")
-_VALUES = ("executionpolicy", "inputformat", "outputformat", "version", "windowstyle", "configurationname", "psconsolefile")
-_MAIN = ("command", "encodedcommand", "file", "help", "encodedarguments")
-_SHORT = {"c": "command", "e": "encodedcommand", "ec": "encodedcommand", "f": "file", "ep": "executionpolicy",
-          "ex": "executionpolicy", "if": "inputformat", "of": "outputformat", "w": "windowstyle", "v": "version",
-          "h": "help", "?": "help", "nop": "noprofile", "noni": "noninteractive", "nol": "nologo", "s": "sta"}  # fmt: skip
+_VALUES = (
+    "executionpolicy",
+    "inputformat",
+    "outputformat",
+    "version",
+    "windowstyle",
+    "configurationname",
+    "psconsolefile",
+)
+_MAIN = ("command", "encodedcommand", "file")
+_SHORT = {"e": "encodedcommand", "ec": "encodedcommand", "ep": "executionpolicy", "ex": "executionpolicy", "f": "file"}
 
 
 class UsageError(Exception):
-    """The command line is wrong: what powershell.exe says, and its exit code."""
-
-    def __init__(self, message: str, code: int = -196608) -> None:
-        super().__init__(message)
-        self.message, self.code = message, code
+    """The command line is wrong: what powershell.exe says, before it ends with USAGE."""
 
 
-@dataclass
+USAGE = -196608
+
+
+@dataclass(frozen=True)
 class CommandLine:
-    """What a command line asks for; `command` is None when the text is to come over standard input."""
+    """`how` is command, encodedcommand, file or stdin; `text` what stands behind it; `options` what stands in front."""
 
-    command: str | None = None
-    encoded: bool = False
-    file: str | None = None
-    arguments: list[str] = field(default_factory=list)
-    switches: list[str] = field(default_factory=list)
-    text_output: bool = False
+    options: tuple[str, ...]
+    how: str
+    text: str
+    rest: tuple[str, ...] = ()
+
+    @property
+    def xml_errors(self) -> bool:
+        """Whether the error stream is CLIXML, as Windows has it for encoded commands."""
+        return self.how == "encodedcommand"
 
 
 def read_command_line(argv: Sequence[str]) -> CommandLine:
     """Read powershell.exe's arguments (without the program). Raises UsageError."""
-    line = CommandLine()
     i = 0
     while i < len(argv):
         argument = argv[i]
-        if len(argument) < 2 or (argument[0] not in DASHES and argument[0] != "/"):
-            line.command = " ".join(argv[i:])  # bare words are a command
-            return line
-        name = _option(argument.lstrip(DASHES + "/").lower())
+        name = _option(argument)
+        options = tuple(argv[:i])
+        if name is None:
+            return CommandLine(options, "command", " ".join(argv[i:]))  # bare words are a command
         i += 1
         if name in _SWITCHES:
-            line.switches.append(name)
-        elif name in _VALUES:
-            if i >= len(argv):
-                raise UsageError(f"Missing argument for parameter {name}.")
-            line.text_output = line.text_output or (name == "outputformat" and argv[i].lower().startswith("t"))
-            i += 1
-        elif name in ("command", "encodedcommand", "file"):
-            if i >= len(argv):
-                raise UsageError(f"Cannot process the command because of a missing parameter. {argument} needs a value.")
-            rest = list(argv[i:])
-            if name == "encodedcommand":
-                line.command, line.encoded = _decode(rest[0]), True
-            elif name == "file":
-                line.file, line.arguments = rest[0], rest[1:]
-            elif rest != ["-"]:
-                line.command = " ".join(rest)
-            return line
-        else:
-            raise UsageError(f"The lab's powershell.exe does not know the option {argument}.")
-    return line
+            continue
+        if i >= len(argv):
+            raise UsageError(f"Cannot process the command because of a missing parameter. {argument} needs a value.")
+        if name in _MAIN:
+            text = _decode(argv[i]) if name == "encodedcommand" else argv[i] if name == "file" else " ".join(argv[i:])
+            how = "stdin" if (name, text) == ("command", "-") else name
+            return CommandLine(options, how, text, tuple(argv[i + 1 :]) if name == "file" else ())
+        i += 1
+    return CommandLine(tuple(argv), "stdin", "")
 
 
-def _option(name: str) -> str:
-    if name in _SHORT:
-        return _SHORT[name]
-    found = [known for known in (*_MAIN, *sorted((*_SWITCHES, *_VALUES))) if known.startswith(name)]
-    return found[0] if found else name
+def _option(argument: str) -> str | None:
+    if len(argument) < 2 or argument[0] not in "-–—―/":
+        return None
+    name = argument.lstrip("-–—―/").lower()
+    known = (*_MAIN, *sorted((*_SWITCHES, *_VALUES)))
+    found = _SHORT.get(name) or next((one for one in known if one.startswith(name)), None)
+    if found is None:
+        raise UsageError(f"The lab's powershell.exe does not know the option {argument}.")
+    return found
 
 
 def _decode(text: str) -> str:
@@ -82,6 +81,5 @@ def _decode(text: str) -> str:
         return base64.b64decode(text, validate=True).decode("utf-16-le")
     except (binascii.Error, UnicodeDecodeError):
         raise UsageError(
-            "Cannot process the command because the value specified with -EncodedCommand is not properly encoded. The value "
-            "must be Base64 encoded."
+            "The value specified with -EncodedCommand is not properly encoded: it must be Base64."
         ) from None

@@ -65,7 +65,7 @@ def _array(value: Any, element: str) -> Any:
         raise _no_way(value, element + "[]")
     else:
         made = [convert(value, element)]
-    return bytes(made) if element == "byte" else made
+    return bytes(int(one) for one in made) if element == "byte" else made
 
 
 def _no_way(value: Any, target: str) -> CannotConvert:
@@ -84,11 +84,13 @@ def _no_way(value: Any, target: str) -> CannotConvert:
 
 def _failed(value: Any, name: str, why: str, id: str) -> CannotConvert:
     shown = named(value) if isinstance(value, bytes | list) else v.to_text(value)
+    if isinstance(value, datetime):  # in the culture of the process, en-US
+        shown = f"{value.month}/{value.day}/{value.year} {value.hour % 12 or 12}:{value:%M:%S} {value:%p}"
     return CannotConvert(f'Cannot convert value "{shown}" to type "{name}". Error: "{why}"', id)
 
 
 def _text(value: Any, _: str) -> Any:
-    if isinstance(value, bytes | list):
+    if isinstance(value, bytes | list) and not isinstance(value, v.ArrayList):
         raise CannotConvert("Cannot convert value to type System.String.", "InvalidCastFromAnyTypeToString")
     return v.to_text(value)
 
@@ -168,16 +170,19 @@ def _date(value: Any, target: str) -> Any:
             return _moment(found)
     except ValueError:
         pass
+    word = re.search(r"[A-Za-z]", value)
     why = f"String '{value}' was not recognized as a valid DateTime."
+    if word is not None:
+        why = f"The string '{value}' was not recognized as a valid DateTime. "
+        why += f"There is an unknown word starting at index '{word.start()}'."
     raise _failed(value, NAMES[target], why, "InvalidCastParseTargetInvocationWithFormatProvider")
 
 
 def _moment(found: re.Match[str]) -> datetime:
     """With a zone the servers' local time, which the lab keeps at UTC; without one, unspecified."""
-    date = [int(part) for part in found.groups()[:3]]
-    time = [int(part or 0) for part in found.groups()[3:6]]
+    year, month, day, hour, minute, second = (int(part or 0) for part in found.groups()[:6])
     micro = int((found[7] or "").ljust(6, "0")[:6])
-    made = datetime(*date, *time, micro)  # type: ignore[misc]  # noqa: DTZ001 - a zone follows
+    made = datetime(year, month, day, hour, minute, second, micro)  # noqa: DTZ001 - a zone follows, or there is none
     if found[8] is None:
         return made
     zone = "+00:00" if found[8] == "Z" else found[8]

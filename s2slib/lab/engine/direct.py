@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, BinaryIO, Final
 
-from s2slib.lab.engine.commandline import UsageError, read_command_line
+from s2slib.lab.engine.commandline import USAGE, UsageError, read_command_line
 from s2slib.lab.engine.protocol import Supervisor
 from s2slib.lab.engine.records import ErrorRecord, Stopped
 from s2slib.lab.engine.registry import Machine
@@ -46,7 +46,9 @@ class DirectEngine:
         """What a powershell.exe with these arguments (the program left out) does with its streams."""
 
         def run(stdin: BinaryIO, stdout: Write, stderr: Write, stop: threading.Event) -> int:
-            return run_process(argv, stdin=stdin, stdout=stdout, stderr=stderr, machine=machine, session=session, stop=stop)
+            return run_process(
+                argv, stdin=stdin, stdout=stdout, stderr=stderr, machine=machine, session=session, stop=stop
+            )
 
         return run
 
@@ -68,17 +70,16 @@ def run_process(
     try:
         line = read_command_line(argv)
     except UsageError as error:
-        stderr(f"{error.message}\r\n".encode())
-        return error.code
+        stderr(f"{error}\r\n".encode())
+        return USAGE
 
     def refuse(record: ErrorRecord) -> int:
-        stderr(shown(record, as_xml=line.encoded and not line.text_output))
+        stderr(shown(record, as_xml=line.xml_errors))
         return REFUSED
 
-    text = line.command
-    if text is None or _digest(text.encode("utf-8", "surrogatepass")) != BOOTSTRAP_DIGEST:
-        what = "The text" if text is not None else f"The file {line.file}" if line.file else "Text on standard input"
-        return refuse(script_not_known(what, text or ""))
+    if _digest(line.text.encode("utf-8", "surrogatepass")) != BOOTSTRAP_DIGEST:
+        what = {"file": f"The file {line.text}", "stdin": "Text on standard input"}.get(line.how, "The text")
+        return refuse(script_not_known(what, line.text))
     if machine.language_mode != "FullLanguage":
         refuse(_CONSTRAINED)
         return 1

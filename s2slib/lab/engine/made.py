@@ -28,12 +28,12 @@ def write_modules(folder: Path, registry: Registry, scripts: Iterable[str]) -> N
     """Write a machine's loose commands (Here.psm1), its modules, and the aliases of programs and scripts."""
     loose = [spec for spec in registry.loose() if spec.name != "Get-Date"]
     clock = _CLOCK if registry.cmdlet("Get-Date") is not None else ""
-    _write(folder / "Here.psm1", clock + _module_text(loose))
+    others = sorted(registry.not_simulated)
+    _write(folder / "Here.psm1", clock + _module_text(loose, () if registry.modules() else others))
     for module in registry.modules():
         specs = list({id(spec): spec for spec in module.commands.values()}.values())
-        others = sorted(registry.not_simulated)
         place = folder / "modules" / module.name
-        _write(place / f"{module.name}.psm1", _module_text(specs) + "".join(map(_not_simulated, others)))
+        _write(place / f"{module.name}.psm1", _module_text(specs, others))
         names = ", ".join(quoted(name) for name in [*(spec.name for spec in specs), *others])
         _write(
             place / f"{module.name}.psd1",
@@ -50,8 +50,7 @@ def write_modules(folder: Path, registry: Registry, scripts: Iterable[str]) -> N
 
 def write_far(folder: Path, registry: Registry) -> None:
     """Write the commands of an endpoint's far side (Far.psm1)."""
-    others = "".join(map(_not_simulated, sorted(registry.not_simulated)))
-    _write(folder / "Far.psm1", _module_text(registry.cmdlets()) + others)
+    _write(folder / "Far.psm1", _module_text(registry.cmdlets(), sorted(registry.not_simulated)))
 
 
 def on_drive(path: str) -> str:
@@ -64,8 +63,11 @@ def _write(file: Path, text: str) -> None:
     file.write_text(text, encoding="utf-8-sig")
 
 
-def _module_text(specs: Iterable[CmdletSpec]) -> str:
-    return "\n".join(map(_function, specs)) + "\nExport-ModuleMember -Function * -Alias *\n"
+def _module_text(specs: Iterable[CmdletSpec], others: Iterable[str]) -> str:
+    return (
+        "\n".join([*map(_function, specs), *map(_not_simulated, others)])
+        + "\nExport-ModuleMember -Function * -Alias *\n"
+    )
 
 
 def _function(spec: CmdletSpec) -> str:

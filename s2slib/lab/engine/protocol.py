@@ -338,7 +338,7 @@ def _decoded(text: Any) -> bytes:
         raise Failed(
             ErrorRecord(
                 'Exception calling "FromBase64String" with "1" argument(s): "The input is not a valid Base-64 string as it '
-                'contains a non-base 64 character, more than two padding characters, or an illegal character among the '
+                "contains a non-base 64 character, more than two padding characters, or an illegal character among the "
                 'padding characters."',
                 "FormatException",
                 "NotSpecified",
@@ -350,6 +350,3 @@ def _decoded(text: Any) -> bytes:
 
 def _text(held: Any) -> str:
     return _decoded(held).decode("utf-8", "replace")
-
-
-

@@ -7,6 +7,7 @@ in, end with the lab.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import hashlib
 import os
@@ -24,7 +25,7 @@ from typing import IO, Any, BinaryIO, Final
 
 from s2slib.lab.engine import made
 from s2slib.lab.engine.bridge import Bridge, Event, Side
-from s2slib.lab.engine.commandline import UsageError, read_command_line
+from s2slib.lab.engine.commandline import USAGE, UsageError, read_command_line
 from s2slib.lab.engine.direct import STOPPED
 from s2slib.lab.engine.registry import Machine
 
@@ -92,8 +93,8 @@ class RealEngine:
             try:
                 command = self._command(argv)
             except UsageError as error:
-                stderr(f"{error.message}\r\n".encode())
-                return error.code
+                stderr(f"{error}\r\n".encode())
+                return USAGE
             side = self.workshop.bridge.admit(Side(machine.registry, machine, session))
             try:
                 surroundings = {**self.workshop.environment(side), **environment}
@@ -110,26 +111,15 @@ class RealEngine:
     def _command(self, argv: Sequence[str]) -> list[str]:
         """The line as this PowerShell takes it: the lab's set-up first, bare words as a command."""
         line = read_command_line(argv)
-        core = not self.version.startswith("5.")
-        command = [str(self.pwsh), "-NoLogo", "-NoProfile", *(f"-{name}" for name in line.switches if name[:3] != "nol")]
-        command = [word for i, word in enumerate(command) if word not in command[:i] and word not in ("-sta", "-mta")]
-        text = line.command
-        if core:
-            command += ["-ConfigurationFile", str(self.workshop.folder / "lab.pssc")]
-        elif text is not None:  # UNCONFIRMED: Windows PowerShell 5.1 has no such option
-            text = f". '{self.workshop.folder / 'main.ps1'}'\n{text}"
-        if line.file is not None:
-            return [*command, "-File", line.file, *line.arguments]
-        if text is None:
-            return [*command, "-Command", "-"]
-        return [*command, "-EncodedCommand", encoded(text)] if line.encoded else [*command, "-Command", text]
-
-
-def encoded(text: str) -> str:
-    """A text for -EncodedCommand."""
-    import base64
-
-    return base64.b64encode(text.encode("utf-16-le", "surrogatepass")).decode("ascii")
+        text, main = line.text, self.workshop.folder / "main.ps1"
+        command = [str(self.pwsh), *line.options]
+        if not self.version.startswith("5."):
+            command[1:1] = ["-ConfigurationFile", str(self.workshop.folder / "lab.pssc")]
+        elif line.how in ("command", "encodedcommand"):  # UNCONFIRMED: Windows PowerShell 5.1 has no such option
+            text = f". {made.quoted(str(main))}\n{text}"
+        if line.how == "encodedcommand":
+            return [*command, "-EncodedCommand", base64.b64encode(text.encode("utf-16-le", "surrogatepass")).decode()]
+        return [*command, "-File" if line.how == "file" else "-Command", text or "-", *line.rest]
 
 
 class Workshop:
@@ -138,8 +128,8 @@ class Workshop:
     def __init__(self, pwsh: Path | None = None) -> None:
         self._pwsh = pwsh
         self.folder = Path(tempfile.mkdtemp(prefix="s2s-lab-"))
-        self.console: Callable[[Event], Event] = lambda request: {"e": "fault", "v": "=this lab has no consoles"}
-        self.bridge = Bridge(self._prepare, _end_process, lambda request: self.console(request))
+        self.console: Callable[[Event], tuple[Event, Side]] | None = None  # who may sit down at a server, and where
+        self.bridge = Bridge(self._prepare, _end_process, self._sit_down)
         self._machines: dict[int, Path] = {}
         self._lock = threading.Lock()
         scripts = files("s2slib.lab.engine") / "pwsh"
@@ -167,8 +157,8 @@ class Workshop:
         return {
             **inherited,
             **{name: value for name, value in own.items() if name.lower() not in _LEFT_OUT},
-            **{name: home for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME")},
-            **{name: temporary for name in ("TMPDIR", "TEMP", "TMP")},
+            **dict.fromkeys(("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"), home),
+            **dict.fromkeys(("TMPDIR", "TEMP", "TMP"), temporary),
             "LANG": "en_US.UTF-8",
             "TZ": "UTC",
             "NO_COLOR": "1",
@@ -207,12 +197,28 @@ class Workshop:
                 file.write_text(text or "", encoding="utf-8", newline="")
             return found
 
+    def door(self) -> dict[str, Any]:
+        """How a console reaches this lab."""
+        return {"port": self.bridge.port, "token": self.bridge.token}
+
+    def _sit_down(self, request: Event) -> tuple[Event, Side | None]:
+        try:
+            assert self.console is not None
+            extra, side = self.console(request)
+        except KeyError as unknown:
+            return {"e": "refused", "v": f"=the lab has no server or account {unknown}"}, None
+        surroundings = {**self.environment(self.bridge.admit(side)), **extra}
+        del surroundings["NO_COLOR"]
+        script = str(self.folder / "console.ps1")
+        return {"e": "console", "environment": sorted(surroundings.items()), "script": script}, side
+
     def _prepare(self, far: Side) -> Event:
         """What the process of an endpoint's far side needs."""
         full = far.endpoint is not None and far.endpoint.language_mode == "FullLanguage"
         places = self._places(far, self._machine(far.machine))
         if not full:
-            folder = self.folder / "far" / hashlib.sha256(repr(sorted(s.name for s in far.registry.cmdlets())).encode()).hexdigest()[:16]
+            names = " ".join(sorted(spec.name for spec in far.registry.cmdlets()))
+            folder = self.folder / "far" / hashlib.sha256(names.encode()).hexdigest()[:16]
             if not folder.exists():
                 made.write_far(folder, far.registry)
             places |= {"S2S_LAB_FAR": str(folder), "PSModulePath": ""}

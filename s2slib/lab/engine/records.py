@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 SMA = "System.Management.Automation."
 NESTED = "ParentContainsErrorRecordException"  # the reason of a record that an exception of the engine carries
@@ -28,19 +28,25 @@ class ErrorRecord:
 
 
 class Failed(Exception):
-    """A terminating error on its way to whoever asked for the command."""
+    """A terminating error on its way to whoever asked for the command.
+
+    `record` is the innermost one, which the constant script looks for; `outer` the one around it, if there is another.
+    """
+
+    def __init__(self, record: ErrorRecord, outer: ErrorRecord | None = None) -> None:
+        super().__init__(record.message)
+        self.record, self.outer = record, outer or record
+
+
+class StoppedAtError(Failed):
+    """A written error where errors stop."""
 
     def __init__(self, record: ErrorRecord) -> None:
-        super().__init__(record.message)
-        self.record = record
+        super().__init__(replace(record, exception=SMA + "ActionPreferenceStopException", reason=record.reason))
 
 
 class Stopped(BaseException):
     """The command was stopped from outside."""
-
-
-class LinkBroken(Exception):
-    """The link to an endpoint's far side was cut while a command ran there."""
 
 
 def runtime_error(message: str, id: str, category: str = "NotSpecified", exception: str = "RuntimeException") -> Failed:
@@ -59,10 +65,10 @@ def not_recognized(name: str) -> Failed:
     )
 
 
-def not_simulated(name: str) -> ErrorRecord:
-    """A command that the products have and the lab does not."""
+def not_simulated(name: str, advice: str = "") -> ErrorRecord:
+    """A command that a real server has and the lab does not."""
     return ErrorRecord(
-        f"The lab does not simulate {name}. This says nothing about a real server.",
+        f"The lab does not simulate {name}. This says nothing about a real server. {advice}".rstrip(),
         f"LabNotSimulated,{name}",
         "NotImplemented",
         "System.NotImplementedException",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NoReturn, Protocol
 
-from s2slib.lab.engine.records import ErrorRecord, Failed
+from s2slib.lab.engine.records import ErrorRecord, Failed, not_recognized, not_simulated
 
 Put = Callable[[str, Any], None]
 
@@ -72,12 +72,12 @@ class ScriptSpec:
     """A script file by its full Windows path, and what it does.
 
     `digest` is the SHA-256 of the text that `run` is true to: another text under that path is not this script.
-    `run` returns the exit code.
+    `run` returns the exit code, None for a script that ends without `exit`.
     """
 
     path: str
     digest: str
-    run: Callable[[ScriptCall], int]
+    run: Callable[[ScriptCall], int | None]
     parameters: tuple[Parameter, ...] = ()
 
 
@@ -226,7 +226,7 @@ class Registry:
         self._programs: dict[str, ProgramSpec] = {}
         self._modules: dict[str, Module] = {}
         self._scripts: dict[str, ScriptSpec] = {}
-        self.not_simulated: frozenset[str] = frozenset()  # names of the products' other commands
+        self.not_simulated: frozenset[str] = frozenset()  # the products' other commands
 
     def add(self, spec: CmdletSpec | ProgramSpec | ScriptSpec) -> None:
         """Add a command; one of the same name is replaced. A cmdlet with a module belongs to that module."""
@@ -244,13 +244,22 @@ class Registry:
     def _module(self, name: str) -> Module:
         return self._modules.setdefault(name.lower(), Module(name))
 
+    def find(self, name: str) -> CmdletSpec:
+        """The cmdlet of that name, in a module or not. Raises Failed: not simulated, or not recognized."""
+        inside = self.in_modules(name)
+        spec = self.cmdlet(name) or (None if inside is None else inside[1])
+        if spec is not None:
+            return spec
+        other = next((known for known in self.not_simulated if known.lower() == name.lower()), None)
+        raise not_recognized(name) if other is None else Failed(not_simulated(other))
+
     def module(self, name: str) -> Module | None:
         """The module of that name (case aside), or None."""
         return self._modules.get(name.lower())
 
-    def modules(self) -> Iterator[Module]:
+    def modules(self) -> list[Module]:
         """Every module, in the order they were added."""
-        return iter(list(self._modules.values()))
+        return list(self._modules.values())
 
     def declare_module(self, name: str, *, version: str = "1.0") -> None:
         """Say a module's version."""
@@ -288,10 +297,7 @@ class Registry:
     def in_modules(self, name: str) -> tuple[Module, CmdletSpec] | None:
         """The first module that has the command, with it."""
         low = name.lower()
-        for module in self._modules.values():
-            if low in module.commands:
-                return module, module.commands[low]
-        return None
+        return next(((m, m.commands[low]) for m in self._modules.values() if low in m.commands), None)
 
     def program(self, name: str) -> ProgramSpec | None:
         """A native program, its `.exe` optional, a folder in front ignored."""

@@ -12,8 +12,8 @@ from typing import Any
 
 from s2slib.lab.engine import values as v
 from s2slib.lab.engine.binder import Binder, Named
-from s2slib.lab.engine.records import SMA, ErrorRecord, Failed, not_recognized, not_simulated
-from s2slib.lab.engine.registry import CmdletSpec, Endpoint, Put
+from s2slib.lab.engine.records import NESTED, SMA, ErrorRecord, Failed, StoppedAtError
+from s2slib.lab.engine.registry import Endpoint, Put
 from s2slib.lab.engine.running import run_cmdlet
 
 REMOTE_EXCEPTION = SMA + "RemoteException"
@@ -42,30 +42,16 @@ class RemoteSession:
             self._closed = True
             self.endpoint.close()
 
-    def find(self, name: str) -> CmdletSpec:
-        """The far side's command. Raises Failed for one that is not there, and for one that the lab lacks."""
-        registry = self.endpoint.registry
-        inside = registry.in_modules(name)
-        spec = registry.cmdlet(name) or (None if inside is None else inside[1])
-        if spec is not None:
-            return spec
-        if name.lower() in registry.not_simulated:
-            raise Failed(not_simulated(name))
-        raise not_recognized(name)
-
     def run(self, name: str, named: Named, positional: Sequence[Any], put: Put, stopping: threading.Event) -> None:
         """Run a command over there; objects come back rebuilt, errors as RemoteException. Raises Failed and Stopped."""
 
         def back(kind: str, what: Any) -> None:
-            if kind == "out":
-                put(kind, self._rebuilt(what))
-            else:
-                put(kind, over_the_wire(what) if kind == "error" else what)
+            put(kind, rebuild(what) if kind == "out" else over_the_wire(what) if kind == "error" else what)
 
         try:
-            spec = self.find(name)
+            spec = self.endpoint.registry.find(name)
             binder = Binder(spec)
-            binder.bind(named, positional)
+            binder.bind([(key, rebuild(value)) for key, value in named], [rebuild(value) for value in positional])
             streams = Preferences(binder.values, back)
             run_cmdlet(
                 spec,
@@ -77,7 +63,7 @@ class RemoteSession:
                 put=streams,
             )
         except Failed as failure:
-            raise Failed(over_the_wire(failure.record)) from None
+            raise Failed(over_the_wire(failure.outer)) from None
 
     def cut(self) -> ErrorRecord:
         """The link was cut while a command ran."""
@@ -90,13 +76,13 @@ class RemoteSession:
             SMA + "Remoting.PSRemotingTransportException",
         )
 
-    def _rebuilt(self, value: Any) -> Any:
-        made = rebuild(value)
-        if isinstance(made, v.PsObject) and not made.enumeration:
-            made.set("PSComputerName", self.computer)
-            made.set("RunspaceId", self.id)
-            made.set("PSShowComputerName", True)
-        return made
+    def marked(self, value: Any) -> Any:
+        """An object as an imported command puts it out: with where it came from."""
+        if isinstance(value, v.PsObject) and not value.enumeration:
+            value.set("PSComputerName", self.computer)
+            value.set("RunspaceId", self.id)
+            value.set("PSShowComputerName", False)
+        return value
 
 
 class Preferences:
@@ -120,15 +106,16 @@ class Preferences:
         if kind == "warning" and self._warnings in ("silentlycontinue", "ignore"):
             return
         if kind == "error" and self._errors == "stop":
-            raise Failed(what)
+            raise StoppedAtError(what)
         if kind == "error" and self._errors in ("silentlycontinue", "ignore"):
             return
         self._put(kind, what)
 
 
 def over_the_wire(record: ErrorRecord) -> ErrorRecord:
-    """An error record as the near side has it: its reason stays, its exception does not."""
-    return ErrorRecord(record.message, record.id, record.category, REMOTE_EXCEPTION, record.reason)
+    """An error record as the near side has it: its exception is gone, and what it was is the reason."""
+    reason = record.exception.rsplit(".", 1)[-1] if record.reason == NESTED else record.reason
+    return ErrorRecord(record.message, record.id, record.category, REMOTE_EXCEPTION, reason)
 
 
 def rebuild(value: Any, depth: int = 1) -> Any:
@@ -141,7 +128,7 @@ def rebuild(value: Any, depth: int = 1) -> Any:
         inside = {key: rebuild(held, depth - 1) for key, held in value.properties.items()} if depth > 0 else {}
         return v.PsObject(names, inside, text=v.to_text(value) if depth <= 0 else value.text)
     if isinstance(value, list):
-        return [rebuild(item, depth) for item in value]
+        return v.ArrayList(rebuild(item, depth) for item in value)
     if isinstance(value, v.Table):
         return v.Table([(key, rebuild(held, depth)) for key, held in value.items()])
     return value

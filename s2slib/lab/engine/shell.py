@@ -1,13 +1,13 @@
 """A local runspace of a simulated process: which command a name means there, and what carries it out.
 
-    a name                                      what runs
-    imported from a session                     the endpoint's command
-    New-PSSession, Import-Module and the like   this file
-    a cmdlet of the machine or of a module      `running.run_cmdlet`
-    a program's path or name                    the registry's program
-    a script's path                             the registry's script, if the file still is the one that is known
-    another command of the products             "not simulated"
-    anything else                               "not recognized"
+a name                                      what runs
+imported from a session                     the endpoint's command
+New-PSSession, Import-Module and the like   this file
+a cmdlet of the machine or of a module      `running.run_cmdlet`
+a program's path or name                    the registry's program
+a script's path                             the registry's script, if the file still is the one that is known
+another of the products' or PowerShell's    "not simulated"
+anything else                               "not recognized"
 """
 
 from __future__ import annotations
@@ -16,10 +16,22 @@ import hashlib
 import threading
 import uuid
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from functools import cache
+from importlib.resources import files
 from typing import Any
 
 from s2slib.lab.engine.binder import Binder, Named
-from s2slib.lab.engine.records import SMA, ErrorRecord, Failed, Stopped, not_recognized, not_simulated
+from s2slib.lab.engine.records import (
+    NESTED,
+    SMA,
+    ErrorRecord,
+    Failed,
+    Stopped,
+    StoppedAtError,
+    not_recognized,
+    not_simulated,
+)
 from s2slib.lab.engine.registry import (
     Call,
     CmdletSpec,
@@ -29,14 +41,20 @@ from s2slib.lab.engine.registry import (
     ProgramCall,
     ProgramSpec,
     Put,
-    ScriptSpec,
 )
 from s2slib.lab.engine.remote import REMOTE_EXCEPTION, Preferences, RemoteSession
 from s2slib.lab.engine.running import run_cmdlet
-from s2slib.lab.engine.values import PsObject, ps_object, to_text
+from s2slib.lab.engine.values import PsObject, to_text
 
 TRANSPORT = SMA + "Remoting.PSRemotingTransportException"
 USE_PWSH = "Start the lab with a real PowerShell for that: s2s lab --engine pwsh"
+
+
+@cache
+def _core_names() -> frozenset[str]:
+    """The commands of PowerShell itself, in lower case."""
+    text = files("s2slib.lab.engine").joinpath("core_commands.txt").read_text(encoding="utf-8")
+    return frozenset(line.lower() for line in text.splitlines() if not line.startswith("#"))
 
 
 class Runspace:
@@ -55,39 +73,41 @@ class Runspace:
 
     def run(self, name: str, named: Named, positional: Sequence[Any], put: Put, stopping: threading.Event) -> None:
         """Run a command to its end. Raises Failed for a terminating error and Stopped."""
+        try:
+            self._run(name, named, positional, put, stopping)
+        except StoppedAtError:
+            raise
+        except Failed as failure:
+            if failure.record.reason == NESTED:
+                raise
+            # around a cmdlet's own exception the engine puts one of its own
+            record = replace(failure.record, exception=SMA + "CmdletInvocationException", reason=failure.record.reason)
+            raise Failed(record) from None
+
+    def _run(self, name: str, named: Named, positional: Sequence[Any], put: Put, stopping: threading.Event) -> None:
         low = name.lower()
-        registry = self.machine.registry
         if low in self._imported:
             self._proxied(self._imported[low], name, named, positional, put, stopping)
-            return
-        inside = registry.in_modules(name)
-        spec = self._own.get(low) or registry.cmdlet(name) or (None if inside is None else inside[1])
-        if spec is not None:
-            self._cmdlet(spec, named, positional, put, stopping)
         elif (program := self._program(name)) is not None:
             self._run_program(program, [to_text(argument) for argument in positional], put, stopping)
         elif low.endswith(".ps1") and "\\" in name:
             self._script(name, named, put, stopping)
-        elif low in registry.not_simulated:
-            raise Failed(not_simulated(name))
+        elif low in _core_names() and low not in self._own and self.machine.registry.cmdlet(name) is None:
+            raise Failed(not_simulated(name, USE_PWSH))
         else:
-            raise not_recognized(name)
-
-    def _cmdlet(
-        self, spec: CmdletSpec, named: Named, positional: Sequence[Any], put: Put, stopping: threading.Event
-    ) -> None:
-        binder = Binder(spec)
-        binder.bind(named, positional)
-        streams = Preferences(binder.values, put, stop_at_errors=self._stop_at_errors)
-        run_cmdlet(
-            spec,
-            streams.own(binder.values),
-            binder.parameter_set,
-            machine=self.machine,
-            session=self.session,
-            stopping=stopping,
-            put=streams,
-        )
+            spec = self._own.get(low) or self.machine.registry.find(name)
+            binder = Binder(spec)
+            binder.bind(named, positional)
+            streams = Preferences(binder.values, put, stop_at_errors=self._stop_at_errors)
+            run_cmdlet(
+                spec,
+                streams.own(binder.values),
+                binder.parameter_set,
+                machine=self.machine,
+                session=self.session,
+                stopping=stopping,
+                put=streams,
+            )
 
     def _proxied(
         self,
@@ -101,8 +121,15 @@ class Runspace:
         """An imported command: a terminating error over there is a written one here, unless errors stop."""
         streams = Preferences(dict(named), put, stop_at_errors=self._stop_at_errors)
         own = [(key, value) for key, value in named if key.lower() != "erroraction"]
+
+        def near(kind: str, what: Any) -> None:
+            if kind in ("out", "error"):  # the other records end at the host of the importing side
+                streams(kind, session.marked(what) if kind == "out" else what)
+
         try:
-            session.run(name, own, positional, streams, stopping)
+            session.run(name, own, positional, near, stopping)
+        except StoppedAtError:
+            raise
         except Failed as failure:
             streams("error", failure.record)
 
@@ -220,13 +247,13 @@ class Runspace:
         taken = []
         for name in names:
             try:
-                taken.append(session.find(name).name)
+                taken.append(session.endpoint.registry.find(name).name)
             except Failed as failure:
                 call.write_error(
                     failure.record.message, id="CommandNotFoundException", category="ObjectNotFound", target=name
                 )
         self._imported |= {name.lower(): session for name in taken}
-        return [ps_object(SMA + "PSModuleInfo", Name="tmp_session", ModuleType="Script")] if taken else []
+        return [f"tmp_{uuid.uuid4().hex[:8]}.{uuid.uuid4().hex[:3]}"] if taken else []  # the module, as text
 
     def _import_module(self, call: Call) -> None:
         for name in call.parameters["Name"]:
@@ -294,9 +321,7 @@ class _Lines:
 class _Script:
     """A simulated script at work in a runspace."""
 
-    def __init__(
-        self, runspace: Runspace, given: dict[str, Any], put: Put, stopping: threading.Event
-    ) -> None:
+    def __init__(self, runspace: Runspace, given: dict[str, Any], put: Put, stopping: threading.Event) -> None:
         self._runspace, self._put, self._stopping = runspace, put, stopping
         self.parameters = given
 

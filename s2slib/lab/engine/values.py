@@ -133,12 +133,15 @@ class PSCredential:
         return f"PSCredential({self.user_name!r})"
 
 
+ORDERED = "System.Collections.Specialized.OrderedDictionary"
+
+
 class Table:
     """A dictionary (Hashtable, OrderedDictionary, Dictionary`2): pairs in their order, texts found without case."""
 
     __slots__ = ("_pairs", "kind")
 
-    def __init__(self, items: Iterable[tuple[Any, Any]] = (), kind: str = "System.Collections.Hashtable") -> None:
+    def __init__(self, items: Iterable[tuple[Any, Any]] = (), kind: str = ORDERED) -> None:
         self.kind = kind
         self._pairs = list(items)
 
@@ -154,6 +157,12 @@ class Table:
         raise TypeError("a table is not enumerated by pipelines")
 
 
+class ArrayList(list[Any]):
+    """System.Collections.ArrayList: what a list is once it came from another process."""
+
+    __slots__ = ()
+
+
 _TYPES: tuple[tuple[type, str], ...] = (  # the first that fits; subclasses stand before what they derive from
     (bool, "System.Boolean"),
     (PsUri, "System.Uri"),
@@ -165,6 +174,7 @@ _TYPES: tuple[tuple[type, str], ...] = (  # the first that fits; subclasses stan
     (datetime, "System.DateTime"),
     (timedelta, "System.TimeSpan"),
     (uuid.UUID, "System.Guid"),
+    (ArrayList, "System.Collections.ArrayList"),
     (list, "System.Object[]"),
     (SecureString, "System.Security.SecureString"),
     (PSCredential, "System.Management.Automation.PSCredential"),

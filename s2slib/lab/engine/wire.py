@@ -12,10 +12,10 @@ from typing import Any
 from s2slib.lab.engine import values as v
 from s2slib.lab.engine.records import ErrorRecord
 
-_DEPTH = 6
+DEPTH = 6
 
 
-def to_wire(value: Any, depth: int = _DEPTH) -> Any:
+def to_wire(value: Any, depth: int = DEPTH) -> Any:
     """A value of the lab as a process reads it. TypeError for what has no form."""
     if value is None or isinstance(value, bool):
         return value

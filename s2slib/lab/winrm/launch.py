@@ -35,6 +35,9 @@ class Engine(Protocol):
     def program(self, argv: Sequence[str], machine: Machine, session: Any, environment: Mapping[str, str]) -> Program:
         """What one with these arguments (the program left out) does with its streams."""
 
+    def close(self) -> None:
+        """End what it started."""
+
 
 def launch_windows(
     launch: Launch, *, machine: Machine, session_of: Callable[[Launch], object], engine: Engine
@@ -121,9 +124,7 @@ def _builtin(command: CmdLine, launch: Launch) -> Program | None:
     return None
 
 
-def _create_process(
-    line: str, launch: Launch, machine: Machine, session: object, engine: Engine
-) -> Program | None:
+def _create_process(line: str, launch: Launch, machine: Machine, session: object, engine: Engine) -> Program | None:
     words = split_arguments(line)
     if not words or "\\" not in words[0] or not words[0].lower().endswith(".exe"):
         return None
@@ -133,9 +134,7 @@ def _create_process(
     return _program(words[0], line, launch, machine, session, engine)
 
 
-def _program(
-    name: str, line: str, launch: Launch, machine: Machine, session: object, engine: Engine
-) -> Program | None:
+def _program(name: str, line: str, launch: Launch, machine: Machine, session: object, engine: Engine) -> Program | None:
     """The program of that name, found in the path or under a system folder; None when there is none."""
     folder, _, file = name.lower().replace("/", "\\").rpartition("\\")
     if folder and not folder.startswith(_SYSTEM_FOLDERS):

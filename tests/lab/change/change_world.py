@@ -11,12 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from snapshot import difference, state
 
 from s2slib import workspace
 from s2slib.deployment import Deployment, from_parameters
+from s2slib.lab.clock import LabClock
 from s2slib.lab.scenario import Scenario
 from s2slib.lab.service import Lab
-from s2slib.lab.snapshot import difference, state
 from s2slib.lab.transitions import Transition
 from s2slib.lab.winrm.launch import Engine
 from s2slib.records.journal import Entry, verify
@@ -126,7 +127,11 @@ class ChangeWorld:
 
 @contextmanager
 def change_world(
-    folder: Path, patch: pytest.MonkeyPatch, scenario: Scenario | None = None, engine: Engine | None = None
+    folder: Path,
+    patch: pytest.MonkeyPatch,
+    scenario: Scenario | None = None,
+    engine: Engine | None = None,
+    clock: LabClock | None = None,
 ) -> Iterator[ChangeWorld]:
     """A fresh lab with a state file and a runs folder of its own."""
     runs = folder / "runs"
@@ -134,7 +139,7 @@ def change_world(
     patch.setenv("S2S_LAB_STATE", str(folder / "lab.json"))
     patch.setenv("S2S_RUNS", str(runs))
     patch.setenv("S2S_WORKSPACE", str(ROOT))
-    with Lab(state=folder / "lab.json", scenario=scenario, engine=engine) as lab:
+    with Lab(state=folder / "lab.json", scenario=scenario, engine=engine, clock=clock) as lab:
         made = ChangeWorld(lab, runs)
         _watch(made)
         yield made

@@ -7,11 +7,16 @@ from pathlib import Path
 
 import pytest
 from change_world import ALL, ChangeWorld, change_world, states
+from snapshot import difference
 
-from s2slib.lab.snapshot import difference
 from s2slib.lab.winrm.launch import Engine
 
-STAYS = ("/OAuthTokenIssuer/", "/certificate/", "/file", "/folder")  # what the plan says that stays: the key, the export
+STAYS = (
+    "/OAuthTokenIssuer/",
+    "/certificate/",
+    "/file",
+    "/folder",
+)  # what the plan says that stays: the key, the export
 
 
 @pytest.fixture

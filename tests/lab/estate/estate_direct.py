@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from s2slib.lab.endpoint import LabEndpoint
-from s2slib.lab.estate import Estate
-from s2slib.lab.machine import LabMachine
-from s2slib.lab.engine import CmdletSpec, ProgramCall, PsObject, Registry
 from s2slib.lab.engine.binder import Binder
 from s2slib.lab.engine.records import ErrorRecord, Failed
+from s2slib.lab.engine.registry import CmdletSpec, ProgramCall, Registry
 from s2slib.lab.engine.running import run_cmdlet
+from s2slib.lab.engine.values import PsObject
+from s2slib.lab.estate import Estate
+from s2slib.lab.machine import LabMachine
 from s2slib.lab.session import LabSession
 
 

@@ -9,10 +9,10 @@ import pytest
 from cryptography import x509
 from estate_direct import Ended, exchange, ocs, on
 from estate_steps import assign, restart, storage_test, trust_exchange, trust_lync
+from snapshot import state
 
 from s2slib.lab import faults
 from s2slib.lab.estate import LYNC_APP, Estate
-from s2slib.lab.snapshot import state
 
 
 @pytest.mark.parametrize("name", sorted(faults.named()))

@@ -6,9 +6,9 @@ import pytest
 from estate_direct import exchange, inside, on
 
 from s2slib.lab import faults
+from s2slib.lab.engine.registry import EndpointError
 from s2slib.lab.estate import Estate
 from s2slib.lab.network import WebFailure
-from s2slib.lab.engine import EndpointError
 
 HEALTH = "https://atl-exchange-002.litwareinc.com/EWS/healthcheck.htm"
 

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from estate_direct import Shell, exchange, on
 from estate_steps import ACCOUNT, EXCHANGE_URL, LYNC_URL, assign, restart, trust_exchange, trust_lync
+from s2slib.lab.powershell.process import run_process
 
 from s2slib.lab.estate import LYNC_APP, Estate
-from s2slib.lab.powershell.process import run_process
 
 SCRIPT = "C:\\Program Files\\Microsoft\\Exchange Server\\V15\\Scripts\\Configure-EnterprisePartnerApplication.ps1"
 LOAD = "$ProgressPreference='SilentlyContinue'; . \"$env:ExchangeInstallPath\\bin\\RemoteExchange.ps1\"; "

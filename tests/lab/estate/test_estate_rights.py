@@ -9,9 +9,9 @@ import pytest
 from estate_direct import Ended, exchange, inside, ocs, on
 
 from s2slib.lab import faults
+from s2slib.lab.engine.registry import EndpointError
 from s2slib.lab.estate import Estate
 from s2slib.lab.machine import LabMachine
-from s2slib.lab.engine import EndpointError
 from s2slib.lab.winrm.auth import Logon
 from s2slib.lab.winrm.launching import Launch
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
 from datetime import datetime, timedelta
 
 import pytest
@@ -12,11 +11,11 @@ from estate_direct import Ended, on
 from estate_steps import assign
 
 from s2slib.lab import faults
+from s2slib.lab.engine.records import Stopped
+from s2slib.lab.engine.values import Table
 from s2slib.lab.estate import Estate
 from s2slib.lab.files import INSTALL_PATH
 from s2slib.lab.machine import LabMachine
-from s2slib.lab.engine.records import Stopped
-from s2slib.lab.engine.values import Table
 
 LYNC_URL = "https://atl-cs-001.litwareinc.com/metadata/json/1"
 

@@ -20,6 +20,7 @@ import pytest
 import requests
 import winrm
 
+from s2slib.lab.clock import LabClock
 from s2slib.lab.scenario import Scenario
 from s2slib.lab.service import Lab, LabInUse, ServerAccounts, read_log
 from s2slib.lab.transitions import Cause
@@ -156,7 +157,7 @@ def test_a_start_that_fails_takes_everything_down_again(tmp_path: Path, monkeypa
 
 def test_the_estate_can_begin_at_another_time() -> None:
     begin = datetime.now(UTC) + timedelta(days=100)
-    with Lab(start=begin) as lab:
+    with Lab(clock=LabClock(begin)) as lab:
         assert timedelta(0) <= lab.estate.now() - begin < timedelta(minutes=1)
 
 

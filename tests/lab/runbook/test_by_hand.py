@@ -9,6 +9,8 @@ import pytest
 from lab_run import ALL, FE1, World, world
 from typing_person import type_lines
 
+from s2slib.lab.winrm.launch import Engine
+
 BY_HAND = {"apply": "by_hand"}
 
 

@@ -10,6 +10,7 @@ from lab_run import ALL, EX1, EX2, FE2, World, ids, world
 
 from s2slib.lab import faults
 from s2slib.lab.scenario import Scenario
+from s2slib.lab.winrm.launch import Engine
 
 
 @pytest.fixture
@@ -133,7 +134,7 @@ def test_a_restart_that_fails_is_started_again_and_stops_the_roll_out(estate: Wo
 
 
 @pytest.mark.slow
-def test_a_policy_that_lets_contacts_migrate_stops_the_run_or_is_staged_first(tmp_path: Path) -> None:
+def test_a_policy_that_lets_contacts_migrate_stops_the_run_or_is_staged_first(tmp_path: Path, engine: Engine) -> None:
     with world(tmp_path, Scenario(ucs_allowed=True), engine) as estate:
         assert estate.apply("preflight", policy={"ucs": "block"})["preflight"].state == "blocked"
         results = estate.apply("autodiscover", policy={"ucs": "staged"})

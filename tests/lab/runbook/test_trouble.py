@@ -13,6 +13,7 @@ from lab_run import EX2, FE1, World, world
 from s2slib.lab import faults
 from s2slib.lab.estate import Estate
 from s2slib.lab.scenario import Scenario
+from s2slib.lab.winrm.launch import Engine
 from s2slib.runbook.finding import Finding
 from s2slib.runbook.run import PhaseResult
 
@@ -104,7 +105,7 @@ def test_a_missing_second_hop_is_named_with_the_way_out(estate: World) -> None:
 
 
 @pytest.mark.slow
-def test_everything_but_the_certificate_works_with_an_explicit_second_hop(tmp_path: Path) -> None:
+def test_everything_but_the_certificate_works_with_an_explicit_second_hop(tmp_path: Path, engine: Engine) -> None:
     explicit = {"endpoint": {"scheme": "https", "transport": "ntlm", "second_hop": "explicit"}}
     with world(tmp_path, Scenario(lync_certificate_assigned=True), engine) as estate:
         results = estate.apply(lync=explicit)
@@ -121,7 +122,7 @@ def test_a_sip_address_without_a_mailbox_blocks_before_the_test_would_fail(estat
 
 
 @pytest.mark.slow
-def test_a_server_in_constrained_language_mode_is_a_finding_not_a_crash(tmp_path: Path) -> None:
+def test_a_server_in_constrained_language_mode_is_a_finding_not_a_crash(tmp_path: Path, engine: Engine) -> None:
     with world(tmp_path, Scenario(language_mode="ConstrainedLanguage"), engine) as estate:
         seen = " ".join(finding.seen for finding in against(preflight(estate)))
         assert "language" in seen.casefold()

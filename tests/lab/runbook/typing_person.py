@@ -7,8 +7,9 @@ import io
 import threading
 from collections.abc import Iterable
 
-from s2slib.lab.machine import LabMachine
 from s2slib.lab.powershell.process import run_process
+
+from s2slib.lab.machine import LabMachine
 from s2slib.lab.service import Lab
 from s2slib.lab.session import LabSession
 

@@ -29,7 +29,9 @@ def launch(line: str, **options: Any) -> Launch:
 
 def run(line: str, box: Box | None = None, **options: Any) -> tuple[str, str, int]:
     """Standard output, standard error, exit code."""
-    process = launch_windows(launch(line, **options), machine=box or Box(), session_of=lambda what: what.logon.user, engine=DirectEngine())
+    process = launch_windows(
+        launch(line, **options), machine=box or Box(), session_of=lambda what: what.logon.user, engine=DirectEngine()
+    )
     process.feed(b"", True)
     output = {"stdout": b"", "stderr": b""}
     while True:
@@ -51,7 +53,9 @@ def test_a_program_of_the_machine_runs_with_its_arguments(line: str) -> None:
 
 
 def test_programs_write_in_the_shell_s_code_page() -> None:
-    process = launch_windows(launch("iisreset", codepage=437), machine=Box(), session_of=lambda what: None, engine=DirectEngine())
+    process = launch_windows(
+        launch("iisreset", codepage=437), machine=Box(), session_of=lambda what: None, engine=DirectEngine()
+    )
     chunks, _ = process.output(5, 1 << 20)
     assert chunks[0] == ("stdout", b"Zur\x81ckgesetzt ?\r\n")
 

@@ -14,7 +14,7 @@ from pypsrp.wsman import WSMan
 from winrm_box import Box
 from winrm_host import PASSWORD, Host, People
 
-from s2slib.lab.engine import Call, CmdletSpec, Parameter
+from s2slib.lab.engine.registry import Call, CmdletSpec, Parameter
 from s2slib.lab.winrm import Launch, Process, ThreadProcess, WinRmServer, launch_windows
 
 POWERSHELL = r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from s2slib.lab.engine import Endpoint, EndpointError, ProgramCall, ProgramSpec, Registry
+from s2slib.lab.engine.registry import Endpoint, EndpointError, ProgramCall, ProgramSpec, Registry
 
 
 @dataclass

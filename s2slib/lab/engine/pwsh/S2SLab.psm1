@@ -96,7 +96,7 @@ function Get-LabEnum($type, $name, $number) {
 function New-LabException($type, $message) {
   if (-not $script:made.ContainsKey($type)) {
     $known = $type -as [type]
-    if ($null -eq $known -or -not [Exception].IsAssignableFrom($known) -or $null -eq $known.GetConstructor([type[]]@([string]))) {
+    if ($null -eq $known -or -not [Exception].IsAssignableFrom($known) -or [Management.Automation.IContainsErrorRecord].IsAssignableFrom($known) -or $null -eq $known.GetConstructor([type[]]@([string]))) {
       $known = New-LabType $type ([InvalidOperationException]) {
         param($module, $type, $base)
         $maker = $module.DefineType($type, 'Public, Class', $base)
