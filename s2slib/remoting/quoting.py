@@ -110,7 +110,8 @@ def rendered(value: Value) -> str:
     if isinstance(value, int):
         return str(value) if value >= 0 else f"({value})"
     if isinstance(value, str):
-        return quoted(value)
+        # a text that is exactly --% stops the parsing of what follows it, even in quotes
+        return f"({quoted(value)})" if value == "--%" else quoted(value)
     if isinstance(value, datetime):
         return f"([datetime]{quoted(instant(value))})"
     if isinstance(value, bytes):

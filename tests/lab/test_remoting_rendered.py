@@ -1,95 +1,65 @@
-"""What is shown to people is what is run: rendered lines, typed into the lab's PowerShell, bind the same values."""
+"""What is shown to people is what is run: rendered lines, read by the real parser and run, bind the values they were made of."""
 
 from __future__ import annotations
 
-import base64
-import io
-import threading
-from datetime import UTC, datetime
+import random
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from remoting_machine import SCRIPT, TELL, Desk
-from s2slib.lab.powershell import run_process
+from rendered_lines import Typist, parameters
 
-from s2slib.remoting.command import Cmdlet, Command, Program, Script
+from s2slib.lab.engine.real import RealEngine
+from s2slib.remoting.command import Cmdlet, Program, Script
 
-HOSTILE = ["it's", "a’; Remove-X; ‘b", "‚‛“”„", "$(1)", "`n", '"', "", " ", "-Name", "@{a=1}", "a\r\nb", "\U0001f600–"]
-TEXTS = st.sampled_from(HOSTILE) | st.text(
-    st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20
-)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def started_once() -> None:
-    """The evaluator raises this process's recursion limit when it is first used; hypothesis wants that over with."""
-    typed_in(Desk(), Program(TELL))
+pytestmark = pytest.mark.pwsh
 
 
 @pytest.fixture
 def desk() -> Desk:
-    return Desk()
+    return Desk(files={SCRIPT: 'param($Name, [switch]$Force)\n"$Name/$Force"\n'})
 
 
-def typed_in(desk: Desk, command: Command) -> str:
-    """What PowerShell prints for the rendered line; the desk notes what its cmdlets were given."""
-    out, err = bytearray(), bytearray()
-    encoded = base64.b64encode(command.render().encode("utf-16-le")).decode("ascii")
-    code = run_process(
-        ["-NoProfile", "-NonInteractive", "-EncodedCommand", encoded],
-        stdin=io.BytesIO(),
-        stdout=out.extend,
-        stderr=err.extend,
-        machine=desk,
-        session=None,
-        stop=threading.Event(),
-    )
-    assert code == 0 or isinstance(command, Program), (command.render(), err.decode())
-    return out.decode("utf-8")
+@pytest.fixture
+def typist(pwsh: RealEngine, desk: Desk) -> Iterator[Typist]:
+    with Typist(pwsh, desk) as made:
+        yield made
 
 
-def same(given: Any) -> Any:
-    return tuple(given) if isinstance(given, list) else given
+def test_rendered_cmdlets_bind_the_values_they_were_made_of(typist: Typist, desk: Desk) -> None:
+    rng = random.Random(20260101)
+    for _ in range(200):
+        wanted = parameters(rng)
+        desk.given.clear()
+        typist.type(Cmdlet("Set-Given", wanted).render())
+        ((_, given),) = desk.given
+        assert {name: same(value) for name, value in given.items()} == wanted
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    st.fixed_dictionaries(
-        {},
-        optional={
-            "Text": TEXTS,
-            "Texts": st.lists(TEXTS, max_size=3).map(tuple),
-            "Number": st.integers(-(2**31), 2**31 - 1),
-            "Big": st.integers(-(2**63), 2**63 - 1),
-            "Flag": st.booleans(),
-            "Raw": st.binary(min_size=1, max_size=8),
-            "When": st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC)),  # noqa: DTZ001
-        },
-    )
-)
-def test_a_rendered_cmdlet_binds_the_values_it_was_made_of(desk: Desk, parameters: dict[str, Any]) -> None:
-    desk.given.clear()
-    command = Cmdlet("Set-Given", parameters)
-    typed_in(desk, command)
+def test_a_text_that_would_stop_the_parsing_is_read_as_it_is_shown(typist: Typist, desk: Desk) -> None:
+    wanted = {"Text": "--%", "Texts": ("--%", "a"), "Any": "b"}
+    typist.type(Cmdlet("Set-Given", wanted).render())
     ((_, given),) = desk.given
-    assert {name: same(value) for name, value in given.items()} == parameters
+    assert {name: same(value) for name, value in given.items()} == wanted
 
 
-def test_a_switch_is_bound_by_the_same_form_as_a_boolean(desk: Desk) -> None:
+def test_a_switch_is_bound_by_the_same_form_as_a_boolean(typist: Typist, desk: Desk) -> None:
     for wanted in (True, False):
         desk.given.clear()
-        typed_in(desk, Cmdlet("Set-Given", {"Force": wanted, "Flag": wanted}))
+        typist.type(Cmdlet("Set-Given", {"Force": wanted, "Flag": wanted}).render())
         ((_, given),) = desk.given
         assert (bool(given["Force"]), given["Flag"]) == (wanted, wanted)
 
 
-def test_a_rendered_program_gets_the_same_arguments(desk: Desk) -> None:
+def test_a_rendered_program_gets_the_same_arguments(typist: Typist) -> None:
     arguments = ("/noforce", "/timeout:300", "it’s a $test", "x;y")
-    assert typed_in(desk, Program(TELL, arguments)).startswith("told: " + "|".join(arguments))
+    assert typist.type(Program(TELL, arguments).render()).startswith("told: " + "|".join(arguments))
 
 
-def test_a_rendered_script_is_run_and_not_echoed(desk: Desk) -> None:
-    desk.files[SCRIPT] = 'param($Name, [switch]$Force)\n"$Name/$Force"\n'
-    assert typed_in(desk, Script(SCRIPT, {"Name": "it’s", "Force": True})).split() == ["it’s/True"]
+def test_a_rendered_script_is_run_and_not_echoed(typist: Typist) -> None:
+    assert typist.type(Script(SCRIPT, {"Name": "it’s", "Force": True}).render()) == "it’s/True"
+
+
+def same(given: Any) -> Any:
+    return tuple(given) if isinstance(given, list) else given

@@ -2,57 +2,31 @@
 
 from __future__ import annotations
 
-import base64
-import html
-import io
 import json
-import re
-import threading
 import time
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+import typed
 from estate_direct import Shell, exchange, on
 from estate_steps import ACCOUNT, EXCHANGE_URL, LYNC_URL, assign, restart, trust_exchange, trust_lync
-from s2slib.lab.powershell.process import run_process
+from typed import Ran
 
+from s2slib.lab.engine.real import RealEngine
 from s2slib.lab.estate import LYNC_APP, Estate
 
 SCRIPT = "C:\\Program Files\\Microsoft\\Exchange Server\\V15\\Scripts\\Configure-EnterprisePartnerApplication.ps1"
+Run = Callable[[Shell, str], Ran]
+pytestmark = pytest.mark.pwsh
 LOAD = "$ProgressPreference='SilentlyContinue'; . \"$env:ExchangeInstallPath\\bin\\RemoteExchange.ps1\"; "
 CONNECT = LOAD + "Connect-ExchangeServer -auto -ClientApplication:ManagementShell; "
 
 
-@dataclass(frozen=True)
-class Ran:
-    """What one powershell.exe left."""
-
-    code: int
-    stdout: str
-    stderr: str
-
-    def says(self, text: str) -> bool:
-        """Whether the error stream says this, wherever its lines were wrapped."""
-        lines = re.findall(r'<S S="Error">(.*?)</S>', self.stderr, re.DOTALL)
-        said = html.unescape("".join(lines).replace("_x000D__x000A_", ""))
-        return "".join(text.split()) in "".join(said.split())
-
-
-def powershell(shell: Shell, script: str) -> Ran:
-    encoded = base64.b64encode(script.encode("utf-16-le")).decode()
-    out: list[bytes] = []
-    err: list[bytes] = []
-    code = run_process(
-        ["-NoProfile", "-NonInteractive", "-EncodedCommand", encoded],
-        stdin=io.BytesIO(b""),
-        stdout=out.append,
-        stderr=err.append,
-        machine=shell.machine,
-        session=shell.session,
-        stop=threading.Event(),
-    )
-    return Ran(code, b"".join(out).decode(), b"".join(err).decode())
+@pytest.fixture
+def powershell(pwsh: RealEngine) -> Run:
+    """Types a text on behalf of a shell."""
+    return lambda shell, script: typed.powershell(pwsh, shell.machine, shell.session, script)
 
 
 def lync(estate: Estate) -> Shell:
@@ -67,7 +41,7 @@ def applications(estate: Estate) -> list[Any]:
     return exchange(estate).run("Get-PartnerApplication").output
 
 
-def test_the_partner_application_line_of_the_article_works_as_typed(web: Estate) -> None:
+def test_the_partner_application_line_of_the_article_works_as_typed(web: Estate, powershell: Run) -> None:
     ran = powershell(
         lync(web),
         "New-CsPartnerApplication -Identity Exchange -ApplicationTrustLevel Full -MetadataUrl "
@@ -79,7 +53,7 @@ def test_the_partner_application_line_of_the_article_works_as_typed(web: Estate)
     assert web.cms.read("PartnerApplication/Exchange", replica="atl-fe-002.litwareinc.com")
 
 
-def test_a_wrong_metadata_url_prints_the_documented_error_and_changes_nothing(web: Estate) -> None:
+def test_a_wrong_metadata_url_prints_the_documented_error_and_changes_nothing(web: Estate, powershell: Run) -> None:
     ran = powershell(
         lync(web),
         "New-CsPartnerApplication -Identity Exchange -ApplicationTrustLevel Full -MetadataUrl "
@@ -92,7 +66,7 @@ def test_a_wrong_metadata_url_prints_the_documented_error_and_changes_nothing(we
     assert web.log.rows() == []
 
 
-def test_the_test_line_of_the_article_works_as_typed(web: Estate) -> None:
+def test_the_test_line_of_the_article_works_as_typed(web: Estate, powershell: Run) -> None:
     assign(web)
     trust_lync(web)
     restart(web)
@@ -102,21 +76,21 @@ def test_the_test_line_of_the_article_works_as_typed(web: Estate) -> None:
     assert len(web.mailboxes["kenmyer@litwareinc.com"].folders["ConversationHistory"]) == 1  # nobody asked to delete it
 
 
-def test_the_script_line_of_the_article_in_quotes_only_prints_itself(web: Estate) -> None:
+def test_the_script_line_of_the_article_in_quotes_only_prints_itself(web: Estate, powershell: Run) -> None:
     line = f"\"{SCRIPT} -AuthMetaDataUrl 'https://atl-cs-001.litwareinc.com/metadata/json/1' -ApplicationType Lync\""
     ran = powershell(management(web), line)
     assert (ran.code, ran.stdout.strip()) == (0, line.strip('"'))
     assert web.log.rows() == []
 
 
-def run_script(estate: Estate, more: str = "") -> Ran:
+def run_script(powershell: Run, estate: Estate, more: str = "") -> Ran:
     script = f"{CONNECT}& '{SCRIPT}' -AuthMetadataUrl '{LYNC_URL}' -ApplicationType Lync {more}; exit $LASTEXITCODE"
     return powershell(management(estate), script)
 
 
-def test_the_script_makes_user_roles_and_application(web: Estate) -> None:
+def test_the_script_makes_user_roles_and_application(web: Estate, powershell: Run) -> None:
     assign(web)
-    ran = run_script(web)
+    ran = run_script(powershell, web)
     assert ran.code == 0, ran
     assert "THE CONFIGURATION HAS SUCCEEDED." in ran.stdout
     [row] = applications(web)
@@ -129,11 +103,13 @@ def test_the_script_makes_user_roles_and_application(web: Estate) -> None:
     assert shell.run("Get-MailUser", Identity=ACCOUNT).one.get("HiddenFromAddressListsEnabled") is True
 
 
-def test_a_second_run_of_the_script_reuses_user_and_roles_and_fails_at_the_application(web: Estate) -> None:
+def test_a_second_run_of_the_script_reuses_user_and_roles_and_fails_at_the_application(
+    web: Estate, powershell: Run
+) -> None:
     assign(web)
-    run_script(web)
+    run_script(powershell, web)
     before = len(web.log.rows())
-    ran = run_script(web)
+    ran = run_script(powershell, web)
     assert ran.code == 1
     assert "already exists. Using this user for the Partner Application." in ran.stdout
     assert ran.stdout.count("Skipping role assignment") == 3
@@ -142,7 +118,7 @@ def test_a_second_run_of_the_script_reuses_user_and_roles_and_fails_at_the_appli
     assert len(applications(web)) == 1
 
 
-def test_the_script_refuses_an_unknown_application_type(web: Estate) -> None:
+def test_the_script_refuses_an_unknown_application_type(web: Estate, powershell: Run) -> None:
     ran = powershell(
         management(web),
         f"{CONNECT}& '{SCRIPT}' -AuthMetadataUrl '{LYNC_URL}' -ApplicationType Exchange; exit $LASTEXITCODE",
@@ -151,22 +127,22 @@ def test_the_script_refuses_an_unknown_application_type(web: Estate) -> None:
     assert "Invalid (ServiceName) specified." in ran.stdout
 
 
-def test_the_script_writes_where_it_is_told_to(web: Estate) -> None:
+def test_the_script_writes_where_it_is_told_to(web: Estate, powershell: Run) -> None:
     assign(web)
-    assert run_script(web, "-DomainController atl-dc-002.litwareinc.com").code == 0
+    assert run_script(powershell, web, "-DomainController atl-dc-002.litwareinc.com").code == 0
     first, second = web.directory.controllers
     assert web.directory.list("PartnerApplication", dc=first) == []
     assert len(web.directory.list("PartnerApplication", dc=second)) == 1
 
 
-def test_the_management_shell_needs_a_second_hop(web: Estate) -> None:
+def test_the_management_shell_needs_a_second_hop(web: Estate, powershell: Run) -> None:
     ran = powershell(on(web, "atl-exchange-001", "s2s-exchange"), CONNECT + "Get-ExchangeServer")
     assert ran.says("error with errorcode 0x8009030e occurred while using Kerberos authentication")
     assert ran.says("The term 'Get-ExchangeServer' is not recognized")
     assert "Connected to" not in ran.stdout
 
 
-def test_the_restart_line_of_the_article_works_as_typed(web: Estate) -> None:
+def test_the_restart_line_of_the_article_works_as_typed(web: Estate, powershell: Run) -> None:
     iis = web.server("atl-exchange-001").iis
     assert iis is not None
     before = iis.generation
@@ -175,7 +151,7 @@ def test_the_restart_line_of_the_article_works_as_typed(web: Estate) -> None:
     assert iis.generation == before + 1
 
 
-def test_a_session_with_an_explicit_credential_needs_no_delegation(web: Estate) -> None:
+def test_a_session_with_an_explicit_credential_needs_no_delegation(web: Estate, powershell: Run) -> None:
     password = web.accounts["s2s-exchange"].password
     script = f"""
 $secret = New-Object System.Security.SecureString
@@ -191,13 +167,13 @@ foreach ($row in $ps.Invoke()) {{ Write-Output ($row.Name + ' ' + $row.CurrentDo
 Remove-PSSession $session
 """
     ran = powershell(on(web, "atl-exchange-001", "s2s-exchange"), script)
-    assert ran.stdout.split("\r\n")[:2] == [
+    assert ran.lines[:2] == [
         "ATL-EXCHANGE-001 atl-dc-001.litwareinc.com",
         "ATL-EXCHANGE-002 atl-dc-002.litwareinc.com",
     ], ran
 
 
-def test_waiting_on_a_server_costs_lab_time_only(web: Estate) -> None:
+def test_waiting_on_a_server_costs_lab_time_only(web: Estate, powershell: Run) -> None:
     before, begin = web.now(), time.monotonic()
     ran = powershell(on(web, "atl-fe-001"), "Start-Sleep -Seconds 120; 'done'")
     assert ran.stdout.strip() == "done", ran
@@ -205,7 +181,7 @@ def test_waiting_on_a_server_costs_lab_time_only(web: Estate) -> None:
     assert time.monotonic() - begin < 60
 
 
-def test_certificates_come_as_objects_that_json_can_carry(web: Estate) -> None:
+def test_certificates_come_as_objects_that_json_can_carry(web: Estate, powershell: Run) -> None:
     script = (
         "Get-ChildItem Cert:\\LocalMachine\\My | Where-Object { $_.Subject -like '*Auth Certificate*' } | "
         "Select-Object Thumbprint, HasPrivateKey | ConvertTo-Json -Compress"
@@ -215,14 +191,14 @@ def test_certificates_come_as_objects_that_json_can_carry(web: Estate) -> None:
     assert row["Thumbprint"] in web.server("atl-exchange-001").certificates
 
 
-def test_lync_commands_come_with_their_module(web: Estate) -> None:
+def test_lync_commands_come_with_their_module(web: Estate, powershell: Run) -> None:
     ran = powershell(on(web, "atl-fe-001"), "Import-Module Lync; (Get-CsCertificate -Type Default).Subject")
     assert ran.stdout.strip() == "CN=atl-cs-001.litwareinc.com", ran
     assert "(Get-CsCertificate" not in powershell(on(web, "atl-exchange-001", "s2s-exchange"), "Get-CsPool").stdout
 
 
 @pytest.mark.parametrize("name", ["Get-PartnerApplication", "New-CsPartnerApplication"])
-def test_commands_that_are_not_there_are_not_recognized(web: Estate, name: str) -> None:
+def test_commands_that_are_not_there_are_not_recognized(web: Estate, name: str, powershell: Run) -> None:
     ran = powershell(on(web, "atl-exchange-001", "s2s-exchange"), name)
     assert ran.code == 1
     assert ran.says(f"The term '{name}' is not recognized as the name of a cmdlet")

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 from lab_run import ALL, FE1, World, world
-from typing_person import type_lines
+from typed import type_lines
 
+from s2slib.lab.engine.real import RealEngine
 from s2slib.lab.winrm.launch import Engine
 
 BY_HAND = {"apply": "by_hand"}
@@ -17,6 +18,13 @@ BY_HAND = {"apply": "by_hand"}
 @pytest.fixture
 def estate(tmp_path: Path, engine: Engine) -> Iterator[World]:
     with world(tmp_path, engine=engine) as made:
+        yield made
+
+
+@pytest.fixture
+def by_direct(tmp_path: Path) -> Iterator[World]:
+    """A lab that answers the runbook directly; what a person types runs in a real PowerShell all the same."""
+    with world(tmp_path) as made:
         yield made
 
 
@@ -32,11 +40,15 @@ def test_nothing_is_sent_and_the_line_is_shown_until_it_was_typed(estate: World)
     assert [entry.data["by_hand"] for entry in intents] == [True]
 
 
-def test_a_line_typed_by_hand_is_found_by_reading_and_journalled_as_done_by_hand(estate: World) -> None:
+@pytest.mark.pwsh
+def test_a_line_typed_by_hand_is_found_by_reading_and_journalled_as_done_by_hand(
+    by_direct: World, pwsh: RealEngine
+) -> None:
+    estate = by_direct
     with estate.run("apply", policy=BY_HAND) as run:
         run.inspect()
         shown = run.phase("certificates").outcomes[-1]
-        type_lines(estate.lab, FE1, shown.lines)
+        type_lines(pwsh, estate.lab, FE1, shown.lines)
         after = run.phase("certificates")
         done = [e.data for e in run.journal.entries() if e.event == "outcome" and e.data["state"] == "done"]
     assert after.outcomes[-1].change == "lync.restrict_configuration_export"
@@ -44,8 +56,9 @@ def test_a_line_typed_by_hand_is_found_by_reading_and_journalled_as_done_by_hand
     assert len(done[0]["bound"]["export.sha256"]) == 64
 
 
-@pytest.mark.slow
-def test_a_whole_trust_can_be_typed_line_by_line(estate: World) -> None:
+@pytest.mark.pwsh
+def test_a_whole_trust_can_be_typed_line_by_line(by_direct: World, pwsh: RealEngine) -> None:
+    estate = by_direct
     typed: list[str] = []
     with estate.run("apply", policy=BY_HAND) as run:
         for name in ALL:
@@ -58,7 +71,7 @@ def test_a_whole_trust_can_be_typed_line_by_line(estate: World) -> None:
                 shown = result.outcomes[-1]
                 change = run.control.history.begun[shown.change].change
                 typed += shown.lines
-                type_lines(estate.lab, change.steps[0].server, shown.lines)
+                type_lines(pwsh, estate.lab, change.steps[0].server, shown.lines)
             else:
                 pytest.fail(f"{name}: {result.detail}")
     assert estate.verify().proven

@@ -1,4 +1,4 @@
-"""Clients, server and evaluator together: PowerShell text in, what PowerShell prints out."""
+"""Clients, server and a real PowerShell together: PowerShell text in, what PowerShell prints out."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from pypsrp.wsman import WSMan
 from winrm_box import Box
 from winrm_host import PASSWORD, Host, People
 
+from s2slib.lab.engine.real import RealEngine
 from s2slib.lab.engine.registry import Call, CmdletSpec, Parameter
 from s2slib.lab.winrm import Launch, Process, ThreadProcess, WinRmServer, launch_windows
 
+pytestmark = pytest.mark.pwsh
 POWERSHELL = r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe"
 
 
@@ -32,7 +34,7 @@ def lookup(call: Call) -> Iterable[object]:
 
 
 @pytest.fixture
-def host(tls_files: tuple[Path, Path], people: People) -> Iterator[Host]:
+def host(tls_files: tuple[Path, Path], people: People, pwsh: RealEngine) -> Iterator[Host]:
     box = Box()
     parameter = Parameter("Identity", "string", mandatory=True, position=0)
     box.registry.add(CmdletSpec("Get-LabThing", lookup, (parameter,)))
@@ -41,7 +43,12 @@ def host(tls_files: tuple[Path, Path], people: People) -> Iterator[Host]:
 
     def launcher(launch: Launch) -> Process:
         launched.append(launch)
-        started = launch_windows(launch, machine=box, session_of=lambda what: f"{what.logon.method} {what.logon.user}")
+        started = launch_windows(
+            launch,
+            machine=box,
+            session_of=lambda what: f"{what.logon.method} {what.logon.user}",
+            engine=pwsh,
+        )
         assert isinstance(started, ThreadProcess)
         processes.append(started)
         return started
@@ -55,12 +62,12 @@ def host(tls_files: tuple[Path, Path], people: People) -> Iterator[Host]:
 @pytest.mark.parametrize(("transport", "tls"), [("ntlm", False), ("credssp", False), ("basic", True)])
 def test_pywinrm_runs_powershell(host: Host, transport: str, tls: bool) -> None:
     reply = host.session(transport, tls=tls).run_ps('"hello"')
-    assert (reply.std_out, reply.std_err, reply.status_code) == (b"hello\r\n", b"", 0)
+    assert (reply.std_out, reply.std_err, reply.status_code) == (b"hello\n", b"", 0)
 
 
 def test_a_cmdlet_of_the_machine_knows_who_calls_it_where(host: Host) -> None:
     reply = host.session().run_ps("Get-LabThing kenmyer")
-    assert (reply.std_out, reply.status_code) == (b"kenmyer for ntlm kenmyer on atl-cs-001\r\n", 0)
+    assert (reply.std_out, reply.status_code) == (b"kenmyer for ntlm kenmyer on atl-cs-001\n", 0)
 
 
 def test_an_error_comes_on_stderr_and_sets_the_exit_code(host: Host) -> None:
@@ -77,14 +84,14 @@ def test_a_script_above_3050_characters_does_not_fit_through_cmd_and_does_withou
     def script(size: int) -> str:
         return "'x'".rjust(size)
 
-    assert host.session().run_ps(script(3028)).std_out == b"x\r\n"
+    assert host.session().run_ps(script(3028)).std_out == b"x\n"
     refused = host.session().run_ps(script(3060))
-    assert (refused.std_err, refused.status_code) == (b"The command line is too long.\r\n", 1)
+    assert (refused.std_err, refused.status_code) == (b"The command line is too long.\n", 1)
     protocol = host.session().protocol
     shell = protocol.open_shell()
     line = ["-NoProfile", "-EncodedCommand", encoded(script(12_000))]
     command = protocol.run_command(shell, POWERSHELL, line, skip_cmd_shell=True)
-    assert protocol.get_command_output(shell, command)[0] == b"x\r\n"
+    assert protocol.get_command_output(shell, command)[0] == b"x\n"
 
 
 def test_a_process_answers_line_by_line_over_stdin(host: Host) -> None:
@@ -123,4 +130,4 @@ def test_pypsrp_runs_powershell(host: Host) -> None:
     with WinRS(client) as shell:
         process = RemoteProcess(shell, "powershell.exe", ["-NoProfile", "-Command", "'a'; 'b c'; exit 3"])
         process.invoke()
-        assert (process.stdout, process.rc) == (b"a\r\nb c\r\n", 3)
+        assert (process.stdout, process.rc) == (b"a\r\nb c\n", 3)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from s2slib.lab.engine.registry import Endpoint, EndpointError, ProgramCall, ProgramSpec, Registry
 
@@ -34,11 +33,11 @@ class Box:
     def read_file(self, path: str) -> str | None:
         return "exit 3" if self.exists(path) else None
 
+    def script_files(self) -> list[str]:
+        return []
+
     def exists(self, path: str) -> bool:
         return path.lower() == r"c:\scripts\x.cmd"
-
-    def now(self) -> datetime:
-        return datetime(2026, 1, 1, tzinfo=UTC)
 
     def open_endpoint(self, session: object, **request: object) -> Endpoint:
         raise EndpointError("no endpoint")
