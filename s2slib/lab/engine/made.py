@@ -29,7 +29,10 @@ def write_modules(folder: Path, registry: Registry, scripts: Iterable[str]) -> N
     loose = [spec for spec in registry.loose() if spec.name != "Get-Date"]
     clock = _CLOCK if registry.cmdlet("Get-Date") is not None else ""
     others = sorted(registry.not_simulated)
-    _write(folder / "Here.psm1", clock + _module_text(loose, () if registry.modules() else others))
+    programs = "".join(
+        f"function {one.name} {{ Invoke-LabProgram {quoted(one.name)} $args }}\n" for one in registry.programs()
+    )
+    _write(folder / "Here.psm1", clock + programs + _module_text(loose, () if registry.modules() else others))
     for module in registry.modules():
         specs = list({id(spec): spec for spec in module.commands.values()}.values())
         place = folder / "modules" / module.name
@@ -40,10 +43,11 @@ def write_modules(folder: Path, registry: Registry, scripts: Iterable[str]) -> N
             f"@{{ ModuleVersion = '{module.version}'; RootModule = '{module.name}.psm1'; FunctionsToExport = @({names}); "
             "AliasesToExport = '*' }\n",
         )
-    aliases: list[str] = []
-    for program in registry.programs():
-        spellings = (program.path, program.name, program.name.removesuffix(".exe"))
-        aliases += [f"{name}|Invoke-LabProgram" for name in spellings]
+    aliases = [
+        f"{name}|{program.name}"
+        for program in registry.programs()
+        for name in (program.path, program.name.removesuffix(".exe"))
+    ]
     aliases += [f"{path}|{{drive}}/{on_drive(path)}" for path in scripts]
     _write(folder / "aliases", "".join(f"{line}\n" for line in aliases))
 

@@ -86,7 +86,7 @@ def test_a_script_above_3050_characters_does_not_fit_through_cmd_and_does_withou
 
     assert host.session().run_ps(script(3028)).std_out == b"x\n"
     refused = host.session().run_ps(script(3060))
-    assert (refused.std_err, refused.status_code) == (b"The command line is too long.\n", 1)
+    assert (refused.std_err, refused.status_code) == (b"The command line is too long.\r\n", 1)
     protocol = host.session().protocol
     shell = protocol.open_shell()
     line = ["-NoProfile", "-EncodedCommand", encoded(script(12_000))]
@@ -130,4 +130,4 @@ def test_pypsrp_runs_powershell(host: Host) -> None:
     with WinRS(client) as shell:
         process = RemoteProcess(shell, "powershell.exe", ["-NoProfile", "-Command", "'a'; 'b c'; exit 3"])
         process.invoke()
-        assert (process.stdout, process.rc) == (b"a\r\nb c\n", 3)
+        assert (process.stdout, process.rc) == (b"a\nb c\n", 3)

@@ -160,6 +160,7 @@ function Send-Lab($ask, $token, $take) {
       if ($event.e -eq 'end') { $ended = $true; break }
       if ($event.e -eq 'thrown') { $ended = $true }
       & $take $event
+      if ($ended) { break }
     }
   } finally {
     if (-not $ended) {  # stopped, or the caller wants no more: the next request gets a connection of its own
@@ -188,14 +189,12 @@ function Invoke-Lab($cmdlet, $name, $bound, $token) {
 }
 
 # A native program of the simulated server: its lines, its complaints as records, its exit code.
-function Invoke-LabProgram {
-  [CmdletBinding(PositionalBinding = $false)] param([Parameter(ValueFromRemainingArguments)][string[]]$Line)
-  $name = $MyInvocation.InvocationName
-  Send-Lab @{ op = 'program'; name = "=$name"; argv = @(foreach ($word in $Line) { "=$word" }) } $env:S2S_LAB_TOKEN {
+function Invoke-LabProgram($name, $words) {
+  Send-Lab @{ op = 'program'; name = "=$name"; argv = @(foreach ($word in $words) { "=$word" }) } $env:S2S_LAB_TOKEN {
     param($event)
     switch ($event.e) {
-      'out' { $PSCmdlet.WriteObject($event.v.Substring(1)) }
-      'error' { $PSCmdlet.WriteError((New-LabRecord $event)) }
+      'out' { $event.v.Substring(1) }
+      'error' { Microsoft.PowerShell.Utility\Write-Error -ErrorRecord (New-LabRecord $event) }
       'code' { $global:LASTEXITCODE = $event.v }
     }
   }

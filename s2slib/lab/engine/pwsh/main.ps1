@@ -1,5 +1,6 @@
 # Makes a process one of a simulated server, then its first runspace. What a script makes beside that one is one too.
 . "$env:S2S_LAB_FOLDER/prelude.ps1"
+if ($PSStyle) { $PSStyle.OutputRendering = 'PlainText' }
 $global:ErrorView = 'NormalView'  # the one view of 5.1: ids are printed
 # Runspaces that a script makes are ones of this server too.
 class S2SLabRunspaces {
