@@ -82,7 +82,9 @@ def _function(spec: CmdletSpec) -> str:
         settings.append(f"DefaultParameterSetName = {quoted(spec.default_set)}")
     if spec.should_process:
         settings.append("SupportsShouldProcess")
-    aliases = "".join(f"Set-Alias {alias} {spec.name}\n" for alias in spec.aliases)
+    aliases = "".join(
+        f"if (-not (Test-Path Alias:{alias})) {{ Set-Alias {alias} {spec.name} }}\n" for alias in spec.aliases
+    )
     synopsis = spec.synopsis or f"{spec.name} as the lab simulates it."
     return (
         f"function {spec.name} {{\n<#\n.SYNOPSIS\n{synopsis}\n.LINK\n{page(spec.name)}\n#>\n"

@@ -333,5 +333,12 @@ class Driven:
     def end(self) -> None:
         self._process.feed(b"", True)
         if not self._process.join(10):
-            self._process.terminate()
-            self._process.join(5)
+            self.terminate()
+
+    def terminate(self) -> None:
+        self._process.terminate()
+        self._process.join(5)
+
+    @property
+    def ended(self) -> bool:
+        return self._process.join(0)
