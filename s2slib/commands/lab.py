@@ -33,7 +33,7 @@ def serve_lab(state: Path | None, engine: str | None) -> int:
 
 def open_lab_shell(state: Path | None, server: str, account: str | None) -> int:
     """A management shell on a simulated server."""
-    from s2slib.lab.engine.console import ConsoleRefused, open_console
+    from s2slib.commands.lab_shell import ConsoleRefused, open_console
     from s2slib.lab.engine.real import EngineUnavailable
 
     try:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 from s2slib.lab import rbac
 from s2slib.lab.cmdlets.catalogue import endpoint_registry
-from s2slib.lab.engine.registry import EndpointError, Machine, Registry
+from s2slib.lab.engine.registry import EndpointError, Machine, Opening, Registry
 from s2slib.lab.estate import Account, Estate, Server
 from s2slib.lab.session import LabSession
 
@@ -55,47 +55,33 @@ class LabEndpoint:
 
 
 def open_endpoint(
-    client: ServerMachine,
-    session: LabSession,
-    *,
-    uri: str | None,
-    computer: str | None,
-    configuration: str,
-    authentication: str,
-    credential: tuple[str, str] | None,
-    machine_of: Callable[[Server], ServerMachine],
+    client: ServerMachine, session: LabSession, wanted: Opening, machine_of: Callable[[Server], ServerMachine]
 ) -> LabEndpoint:
     """Connect from `client` to a URI, or to a computer's WinRM service. Raises EndpointError in WinRM's words."""
     estate = client.estate
-    parts = urlsplit(uri or "")
-    host = (parts.hostname or "") if uri else (computer or client.fqdn)
+    parts = urlsplit(wanted.uri or "")
+    host = (parts.hostname or "") if wanted.uri else (wanted.computer or client.fqdn)
     with estate.reading():
         target = _resolve(estate, host, client.server)
-        kind = _kind(host, parts.path if uri else "", configuration)
-        account = _account(estate, host, session, credential)
+        kind = _kind(host, parts.path if wanted.uri else "", wanted.configuration)
+        account = _account(estate, host, session, wanted.credential)
         if kind == rbac.WINDOWS:
-            return _windows(host, machine_of(target), account, authentication, credential)
+            return _windows(host, machine_of(target), account, wanted)
         entered = LabSession(account, kind, delegated=True)
         hosts = _hosts(estate, target, kind)
         _check_web(client.server, estate, host, parts.scheme, hosts, kind)
-        if kind == rbac.EXCHANGE and authentication.lower() == "kerberos" and "." not in host:
+        if kind == rbac.EXCHANGE and wanted.authentication.lower() == "kerberos" and "." not in host:
             raise _failed(host, "Kerberos needs the server's fully qualified name.", "-2144108387")
         if not rbac.may_enter(entered, kind):
             raise _denied(host)
         return LabEndpoint(machine_of(target), entered, endpoint_registry(estate, entered, kind), hosts, "NoLanguage")
 
 
-def _windows(
-    host: str,
-    machine: ServerMachine,
-    account: Account,
-    authentication: str,
-    credential: tuple[str, str] | None,
-) -> LabEndpoint:
+def _windows(host: str, machine: ServerMachine, account: Account, wanted: Opening) -> LabEndpoint:
     if not account.may_administer(machine.server.fqdn):
         raise _denied(host)
-    delegated = authentication.lower() == "credssp" and credential is not None
-    entered = LabSession(account, authentication.lower(), delegated=delegated)
+    method = wanted.authentication.lower()
+    entered = LabSession(account, method, delegated=method == "credssp" and wanted.credential is not None)
     return LabEndpoint(machine, entered, machine.registry, (), machine.language_mode)
 
 

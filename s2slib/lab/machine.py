@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from s2slib.lab.cmdlets.catalogue import local_registry
 from s2slib.lab.endpoint import LabEndpoint, open_endpoint
+from s2slib.lab.engine.registry import Opening
 from s2slib.lab.estate import Estate, Server
 from s2slib.lab.files import INSTALL_PATH
 from s2slib.lab.paths import Paths
@@ -86,24 +87,6 @@ class LabMachine:
         account = self.estate.accounts[logon.user.lower()]
         return LabSession(account, logon.method, delegated=logon.password is not None)
 
-    def open_endpoint(
-        self,
-        session: LabSession,
-        *,
-        uri: str | None,
-        computer: str | None,
-        configuration: str,
-        authentication: str,
-        credential: tuple[str, str] | None,
-    ) -> LabEndpoint:
+    def open_endpoint(self, session: LabSession, wanted: Opening) -> LabEndpoint:
         """The far side of an inner remote session, see `endpoint.open_endpoint`. Raises EndpointError."""
-        return open_endpoint(
-            self,
-            session,
-            uri=uri,
-            computer=computer,
-            configuration=configuration,
-            authentication=authentication,
-            credential=credential,
-            machine_of=lambda server: LabMachine(self.estate, server),
-        )
+        return open_endpoint(self, session, wanted, lambda server: LabMachine(self.estate, server))

@@ -13,6 +13,7 @@ from s2slib.lab.engine.registry import (
     Call,
     CmdletSpec,
     EndpointError,
+    Opening,
     Parameter,
     ProgramCall,
     ProgramSpec,
@@ -95,20 +96,11 @@ class Desk:
     def exists(self, path: str) -> bool:
         return self.read_file(path) is not None or path.lower() == TELL.lower()
 
-    def open_endpoint(
-        self,
-        session: Any,
-        *,
-        uri: str | None,
-        computer: str | None,
-        configuration: str,
-        authentication: str,
-        credential: tuple[str, str] | None,
-    ) -> FarSide:
-        self.opened.append((configuration, credential))
-        if credential is None:
+    def open_endpoint(self, session: Any, wanted: Opening) -> FarSide:
+        self.opened.append((wanted.configuration, wanted.credential))
+        if wanted.credential is None:
             raise EndpointError("Access is denied.", "AccessDenied,PSSessionOpenFailed")
-        if credential[1] != self.password:
+        if wanted.credential[1] != self.password:
             raise EndpointError("The user name or password is incorrect.", "LogonFailure,PSSessionOpenFailed")
         return FarSide(self, self.generation)
 

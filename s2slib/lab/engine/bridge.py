@@ -19,15 +19,14 @@ import secrets
 import socket
 import socketserver
 import threading
-import uuid
 from collections.abc import Callable
 from typing import Any
 
 from s2slib.lab.engine.direct import crashed
 from s2slib.lab.engine.records import ErrorRecord, Failed, Stopped, not_recognized
-from s2slib.lab.engine.registry import Endpoint, EndpointError, Machine, ProgramCall, Registry
-from s2slib.lab.engine.running import run_cmdlet
-from s2slib.lab.engine.shell import TRANSPORT, NativeOutput
+from s2slib.lab.engine.registry import Endpoint, EndpointError, Machine, Opening, Registry
+from s2slib.lab.engine.running import Place, run_cmdlet, run_program
+from s2slib.lab.engine.shell import TRANSPORT
 from s2slib.lab.engine.wire import DEPTH, from_wire, record_to_wire, to_wire
 
 Event = dict[str, Any]
@@ -42,7 +41,6 @@ class Side:
         self.token = secrets.token_hex(16)
         self.registry, self.machine, self.session, self.endpoint = registry, machine, session, endpoint
         self.owner: Side | None = None
-        self.calls = 0
 
 
 class Bridge:
@@ -102,7 +100,6 @@ class Bridge:
         operation = request.get("op")
         try:
             if operation == "call":
-                side.calls += 1
                 self._call(side, request, put, stopping)
             elif operation == "program":
                 self._program(side, request, put, stopping)
@@ -126,47 +123,35 @@ class Bridge:
         def write(kind: str, what: Any) -> None:
             if stopping.is_set():
                 raise Stopped
-            put({"e": "error", **record_to_wire(what)} if kind == "error" else {"e": kind, "v": to_wire(what, depth)})
+            put(_event(kind, what, depth))
 
         spec = side.registry.find(request["name"])
         known = {parameter.name.lower(): parameter.name for parameter in spec.parameters}
         given = {known.get(name.lower(), name): from_wire(held) for name, held in request["given"]}
-        run_cmdlet(
-            spec, given, request["set"], machine=side.machine, session=side.session, stopping=stopping, put=write
-        )
+        run_cmdlet(spec, given, request["set"], Place(side.machine, side.session), write, stopping)
 
     def _program(self, side: Side, request: Event, put: Callable[[Event], None], stopping: threading.Event) -> None:
         name = from_wire(request["name"])
         program = side.registry.program(name)
         if program is None:
             raise not_recognized(name)
-        output = NativeOutput(
-            lambda kind, what: put(
-                {"e": "error", **record_to_wire(what)} if kind == "error" else {"e": kind, "v": to_wire(what)}
-            )
-        )
         argv = [from_wire(word) for word in request["argv"]]
-        code = program.run(
-            ProgramCall(
-                argv, output.out.write, output.err.write, side.machine, side.session, uuid.uuid4().hex, stopping
-            )
-        )
-        output.end()
+        at = Place(side.machine, side.session)
+        code = run_program(program, argv, at, lambda kind, what: put(_event(kind, what)), stopping)
         put({"e": "code", "v": code})
 
     def _open(self, side: Side, request: Event) -> Event:
-        given = {
-            name: from_wire(request.get(name)) for name in ("uri", "computer", "configuration", "user", "password")
-        }
+        names = ("uri", "computer", "configuration", "authentication", "user", "password")
+        given = {name: from_wire(request.get(name)) or None for name in names}
+        wanted = Opening(
+            given["uri"],
+            given["computer"],
+            given["configuration"] or "Microsoft.PowerShell",
+            given["authentication"] or "Default",
+            None if given["user"] is None else (given["user"], given["password"] or ""),
+        )
         try:
-            endpoint = side.machine.open_endpoint(
-                side.session,
-                uri=given["uri"],
-                computer=None if given["uri"] else given["computer"] or "localhost",
-                configuration=given["configuration"] or "Microsoft.PowerShell",
-                authentication=from_wire(request.get("authentication")) or "Default",
-                credential=None if given["user"] is None else (given["user"], given["password"]),
-            )
+            endpoint = side.machine.open_endpoint(side.session, wanted)
         except EndpointError as refusal:
             record = ErrorRecord(refusal.message, refusal.id, refusal.category, TRANSPORT)
             return {"e": "error", **record_to_wire(record)}
@@ -191,6 +176,10 @@ class Bridge:
         process = self._processes.pop(token, None)
         if process is not None:
             self._end(process)
+
+
+def _event(kind: str, what: Any, depth: int = DEPTH) -> Event:
+    return {"e": kind, **record_to_wire(what)} if kind == "error" else {"e": kind, "v": to_wire(what, depth)}
 
 
 def _fault(text: str) -> Event:

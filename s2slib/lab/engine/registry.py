@@ -6,7 +6,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, NotRequired, Protocol, TypedDict, Unpack
 
 from s2slib.lab.engine.records import ErrorRecord, Failed, not_recognized, not_simulated
 
@@ -95,6 +95,15 @@ class ProgramSpec:
         return f"{self.folder}\\{self.name}"
 
 
+class ErrorKind(TypedDict):
+    """What an error record says beside its message; `exception` is the full name of a type."""
+
+    id: str
+    category: str
+    target: NotRequired[object]
+    exception: NotRequired[str]
+
+
 class Call:
     """One invocation of a cmdlet: bound parameters by canonical name (only those given), where it runs, and its streams.
 
@@ -140,29 +149,13 @@ class Call:
         """Write an error record as it is; raises only where the caller asked to stop at errors."""
         self._put("error", record)
 
-    def write_error(
-        self,
-        message: str,
-        *,
-        id: str,
-        category: str,
-        target: object = None,
-        exception: str = "System.InvalidOperationException",
-    ) -> None:
+    def write_error(self, message: str, **kind: Unpack[ErrorKind]) -> None:
         """Write a non-terminating error of this cmdlet."""
-        self.report(self._record(message, id, category, exception))
+        self.report(self._record(message, **kind))
 
-    def throw(
-        self,
-        message: str,
-        *,
-        id: str,
-        category: str,
-        target: object = None,
-        exception: str = "System.InvalidOperationException",
-    ) -> NoReturn:
+    def throw(self, message: str, **kind: Unpack[ErrorKind]) -> NoReturn:
         """End the cmdlet with a terminating error."""
-        raise Failed(self._record(message, id, category, exception))
+        raise Failed(self._record(message, **kind))
 
     def should_process(self, target: str, action: str | None = None) -> bool:
         """False under -WhatIf, after its 'What if' line was printed. -Confirm cannot be answered and is an error."""
@@ -177,8 +170,9 @@ class Call:
             )
         return not self._what_if
 
-    def _record(self, message: str, id: str, category: str, exception: str) -> ErrorRecord:
-        return ErrorRecord(message, f"{id},{self._suffix}", category, exception)
+    def _record(self, message: str, **kind: Unpack[ErrorKind]) -> ErrorRecord:
+        exception = kind.get("exception", "System.InvalidOperationException")
+        return ErrorRecord(message, f"{kind['id']},{self._suffix}", kind["category"], exception)
 
 
 @dataclass(frozen=True)
@@ -318,16 +312,18 @@ class Machine(Protocol):
     def read_file(self, path: str) -> str | None: ...
     def script_files(self) -> list[str]: ...
     def exists(self, path: str) -> bool: ...
-    def open_endpoint(
-        self,
-        session: Any,
-        *,
-        uri: str | None,
-        computer: str | None,
-        configuration: str,
-        authentication: str,
-        credential: tuple[str, str] | None,
-    ) -> Endpoint: ...
+    def open_endpoint(self, session: Any, wanted: Opening) -> Endpoint: ...
+
+
+@dataclass(frozen=True)
+class Opening:
+    """What New-PSSession was given: a URI or a computer (this one, if neither), and how to log on there."""
+
+    uri: str | None = None
+    computer: str | None = None
+    configuration: str = "Microsoft.PowerShell"
+    authentication: str = "Default"
+    credential: tuple[str, str] | None = None
 
 
 class Endpoint(Protocol):

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from s2slib.lab.engine import values as v
 from s2slib.lab.engine.binder import Binder, Named
 from s2slib.lab.engine.records import NESTED, SMA, ErrorRecord, Failed, StoppedAtError
-from s2slib.lab.engine.registry import Endpoint, Put
-from s2slib.lab.engine.running import run_cmdlet
+from s2slib.lab.engine.registry import CmdletSpec, Endpoint, Put
+from s2slib.lab.engine.running import REMOTE_EXCEPTION, Place, run_cmdlet
 
-REMOTE_EXCEPTION = SMA + "RemoteException"
+_COMMON = ("Verbose", "Debug", "ErrorAction", "WarningAction", "InformationAction", "ProgressAction")
 
 
 class RemoteSession:
@@ -48,20 +48,11 @@ class RemoteSession:
         def back(kind: str, what: Any) -> None:
             put(kind, rebuild(what) if kind == "out" else over_the_wire(what) if kind == "error" else what)
 
+        named = [(key, rebuild(value)) for key, value in named]
+        at = Place(self.endpoint.machine, self.endpoint.session)
         try:
             spec = self.endpoint.registry.find(name)
-            binder = Binder(spec)
-            binder.bind([(key, rebuild(value)) for key, value in named], [rebuild(value) for value in positional])
-            streams = Preferences(binder.values, back)
-            run_cmdlet(
-                spec,
-                streams.own(binder.values),
-                binder.parameter_set,
-                machine=self.endpoint.machine,
-                session=self.endpoint.session,
-                stopping=stopping,
-                put=streams,
-            )
+            bind_and_run(spec, named, [rebuild(value) for value in positional], at, back, stopping)
         except Failed as failure:
             raise Failed(over_the_wire(failure.outer)) from None
 
@@ -85,31 +76,40 @@ class RemoteSession:
         return value
 
 
-class Preferences:
-    """What -Verbose, -Debug and the action parameters of a call make of its records; passes the rest on."""
+def bind_and_run(
+    spec: CmdletSpec,
+    named: Named,
+    positional: Sequence[Any],
+    at: Place,
+    put: Put,
+    stopping: threading.Event,
+    *,
+    stop_at_errors: bool = False,
+) -> None:
+    """Bind a call and run it, its common parameters heeded. Raises Failed and Stopped."""
+    binder = Binder(spec)
+    binder.bind(named, positional)
+    own = {name: value for name, value in binder.values.items() if name not in _COMMON}
+    streams = preferences(binder.values, put, stop_at_errors=stop_at_errors)
+    run_cmdlet(spec, own, binder.parameter_set, at, streams, stopping)
 
-    _COMMON = ("Verbose", "Debug", "ErrorAction", "WarningAction", "InformationAction", "ProgressAction")
 
-    def __init__(self, bound: dict[str, Any], put: Put, *, stop_at_errors: bool = False) -> None:
-        self._put = put
-        self._verbose, self._debug = bool(bound.get("Verbose")), bool(bound.get("Debug"))
-        self._errors = str(bound.get("ErrorAction") or ("Stop" if stop_at_errors else "Continue")).lower()
-        self._warnings = str(bound.get("WarningAction") or "Continue").lower()
+def preferences(bound: Mapping[str, Any], put: Put, *, stop_at_errors: bool = False) -> Put:
+    """`put` behind what -Verbose, -Debug and the action parameters of a call make of its records."""
+    actions = {name.lower(): str(value).lower() for name, value in bound.items() if name.lower().endswith("action")}
+    errors = actions.get("erroraction", "stop" if stop_at_errors else "continue")
+    silent = ("silentlycontinue", "ignore")
+    hidden = {kind for kind in ("verbose", "debug") if not bound.get(kind.capitalize())}
+    hidden |= {"warning"} if actions.get("warningaction") in silent else set()
+    hidden |= {"error"} if errors in silent else set()
 
-    def own(self, bound: dict[str, Any]) -> dict[str, Any]:
-        """The parameters that are the cmdlet's own."""
-        return {name: value for name, value in bound.items() if name not in self._COMMON}
-
-    def __call__(self, kind: str, what: Any) -> None:
-        if (kind == "verbose" and not self._verbose) or (kind == "debug" and not self._debug):
-            return
-        if kind == "warning" and self._warnings in ("silentlycontinue", "ignore"):
-            return
-        if kind == "error" and self._errors == "stop":
+    def heeding(kind: str, what: Any) -> None:
+        if kind == "error" and errors == "stop":
             raise StoppedAtError(what)
-        if kind == "error" and self._errors in ("silentlycontinue", "ignore"):
-            return
-        self._put(kind, what)
+        if kind not in hidden:
+            put(kind, what)
+
+    return heeding
 
 
 def over_the_wire(record: ErrorRecord) -> ErrorRecord:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 import threading
 import uuid
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from importlib.resources import files
@@ -27,7 +27,6 @@ from s2slib.lab.engine.records import (
     SMA,
     ErrorRecord,
     Failed,
-    Stopped,
     StoppedAtError,
     not_recognized,
     not_simulated,
@@ -37,13 +36,13 @@ from s2slib.lab.engine.registry import (
     CmdletSpec,
     EndpointError,
     Machine,
+    Opening,
     Parameter,
-    ProgramCall,
     ProgramSpec,
     Put,
 )
-from s2slib.lab.engine.remote import REMOTE_EXCEPTION, Preferences, RemoteSession
-from s2slib.lab.engine.running import run_cmdlet
+from s2slib.lab.engine.remote import RemoteSession, bind_and_run, preferences
+from s2slib.lab.engine.running import Place, run_program
 from s2slib.lab.engine.values import PsObject, to_text
 
 TRANSPORT = SMA + "Remoting.PSRemotingTransportException"
@@ -61,7 +60,7 @@ class Runspace:
     """A local runspace. One command at a time."""
 
     def __init__(self, machine: Machine, session: object) -> None:
-        self.machine, self.session = machine, session
+        self._at = Place(machine, session)
         self.exit_code: int | None = None
         self._imported: dict[str, RemoteSession] = {}
         self._stop_at_errors = False
@@ -87,39 +86,22 @@ class Runspace:
     def _run(self, name: str, named: Named, positional: Sequence[Any], put: Put, stopping: threading.Event) -> None:
         low = name.lower()
         if low in self._imported:
-            self._proxied(self._imported[low], name, named, positional, put, stopping)
+            self._proxied(name, named, positional, put, stopping)
         elif (program := self._program(name)) is not None:
-            self._run_program(program, [to_text(argument) for argument in positional], put, stopping)
+            argv = [to_text(argument) for argument in positional]
+            self.exit_code = run_program(program, argv, self._at, put, stopping)
         elif low.endswith(".ps1") and "\\" in name:
             self._script(name, named, put, stopping)
-        elif low in _core_names() and low not in self._own and self.machine.registry.cmdlet(name) is None:
+        elif low in _core_names() and low not in self._own and self._at.machine.registry.cmdlet(name) is None:
             raise Failed(not_simulated(name, USE_PWSH))
         else:
-            spec = self._own.get(low) or self.machine.registry.find(name)
-            binder = Binder(spec)
-            binder.bind(named, positional)
-            streams = Preferences(binder.values, put, stop_at_errors=self._stop_at_errors)
-            run_cmdlet(
-                spec,
-                streams.own(binder.values),
-                binder.parameter_set,
-                machine=self.machine,
-                session=self.session,
-                stopping=stopping,
-                put=streams,
-            )
+            spec = self._own.get(low) or self._at.machine.registry.find(name)
+            bind_and_run(spec, named, positional, self._at, put, stopping, stop_at_errors=self._stop_at_errors)
 
-    def _proxied(
-        self,
-        session: RemoteSession,
-        name: str,
-        named: Named,
-        positional: Sequence[Any],
-        put: Put,
-        stopping: threading.Event,
-    ) -> None:
+    def _proxied(self, name: str, named: Named, positional: Sequence[Any], put: Put, stopping: threading.Event) -> None:
         """An imported command: a terminating error over there is a written one here, unless errors stop."""
-        streams = Preferences(dict(named), put, stop_at_errors=self._stop_at_errors)
+        session = self._imported[name.lower()]
+        streams = preferences(dict(named), put, stop_at_errors=self._stop_at_errors)
         own = [(key, value) for key, value in named if key.lower() != "erroraction"]
 
         def near(kind: str, what: Any) -> None:
@@ -136,27 +118,16 @@ class Runspace:
     # -- programs and scripts
 
     def _program(self, name: str) -> ProgramSpec | None:
-        found = self.machine.registry.program(name)
+        found = self._at.machine.registry.program(name)
         if found is None:
             return None
         return found if "\\" not in name or name.lower() == found.path.lower() else None
 
-    def _run_program(self, program: ProgramSpec, argv: list[str], put: Put, stopping: threading.Event) -> None:
-        output = NativeOutput(put)
-        call = ProgramCall(
-            argv, output.out.write, output.err.write, self.machine, self.session, uuid.uuid4().hex, stopping
-        )
-        code = program.run(call)
-        output.end()
-        if stopping.is_set():
-            raise Stopped
-        self.exit_code = code
-
     def _script(self, path: str, named: Named, put: Put, stopping: threading.Event) -> None:
-        text = self.machine.read_file(path)
+        text = self._at.machine.read_file(path)
         if text is None:
             raise not_recognized(path)
-        script = self.machine.registry.script(path)
+        script = self._at.machine.registry.script(path)
         if script is None or hashlib.sha256(text.encode()).hexdigest() != script.digest:
             raise Failed(script_not_known(path, text))
         binder = Binder(CmdletSpec(path.rsplit("\\", 1)[-1], lambda call: (), script.parameters))
@@ -166,69 +137,41 @@ class Runspace:
     # -- cmdlets over sessions, modules and variables
 
     def _session_cmdlets(self) -> Iterable[CmdletSpec]:
-        core, text = "Microsoft.PowerShell.Commands.", "string"
         uri, computer = ("Uri",), ("ComputerName",)
-        yield CmdletSpec(
-            "New-PSSession",
-            self._open,
-            (
-                Parameter("ComputerName", text, position=0, sets=computer, aliases=("Cn",)),
-                Parameter("ConnectionUri", "uri", mandatory=True, position=0, sets=uri, aliases=("URI", "CU")),
-                Parameter("Credential", "pscredential"),
-                Parameter("ConfigurationName", text),
-                Parameter("Authentication", text),
-                Parameter("AllowRedirection", "switch", sets=uri),
-                Parameter("SessionOption", "object"),
-            ),
-            default_set="ComputerName",
-            type_name=core + "NewPSSessionCommand",
-        )
         session = Parameter("Session", "object", mandatory=True, position=0)
-        yield CmdletSpec("Remove-PSSession", self._close, (session,), type_name=core + "RemovePSSessionCommand")
-        yield CmdletSpec(
-            "Import-PSSession",
-            self._import_session,
-            (
-                session,
-                Parameter("CommandName", "string[]", aliases=("Name",)),
-                Parameter("AllowClobber", "switch"),
-                Parameter("DisableNameChecking", "switch"),
-            ),
-            type_name=core + "ImportPSSessionCommand",
+        unchecked, clobber = Parameter("DisableNameChecking", "switch"), Parameter("AllowClobber", "switch")
+        names = Parameter("Name", "string[]", mandatory=True, position=0)
+        opening = (
+            Parameter("ComputerName", "string", position=0, sets=computer, aliases=("Cn",)),
+            Parameter("ConnectionUri", "uri", mandatory=True, position=0, sets=uri, aliases=("URI", "CU")),
+            Parameter("Credential", "pscredential"),
+            Parameter("AllowRedirection", "switch", sets=uri),
+            *(Parameter(name, "string") for name in ("ConfigurationName", "Authentication", "SessionOption")),
         )
-        yield CmdletSpec(
-            "Import-Module",
-            self._import_module,
-            (
-                Parameter("Name", "string[]", mandatory=True, position=0),
-                Parameter("DisableNameChecking", "switch"),
-                Parameter("Force", "switch"),
-            ),
-            type_name=core + "ImportModuleCommand",
-        )
-        yield CmdletSpec(
-            "Set-Variable",
-            self._set_variable,
-            (
-                Parameter("Name", "string[]", mandatory=True, position=0),
-                Parameter("Value", "object", position=1),
-                Parameter("Scope", text),
-            ),
-            type_name=core + "SetVariableCommand",
-        )
+        commands = Parameter("CommandName", "string[]", aliases=("Name",))
+        variable = (names, Parameter("Value", "object", position=1), Parameter("Scope", "string"))
+        for name, run, parameters, chosen in (
+            ("New-PSSession", self._open, opening, "ComputerName"),
+            ("Remove-PSSession", self._close, (session,), ""),
+            ("Import-PSSession", self._import_session, (session, commands, clobber, unchecked), ""),
+            ("Import-Module", self._import_module, (names, unchecked, Parameter("Force", "switch")), ""),
+            ("Set-Variable", self._set_variable, variable, ""),
+        ):
+            kind = f"Microsoft.PowerShell.Commands.{name.replace('-', '')}Command"
+            yield CmdletSpec(name, run, parameters, default_set=chosen, type_name=kind)
 
     def _open(self, call: Call) -> Iterable[object]:
         given = call.parameters
-        credential = given.get("Credential")
+        credential, uri = given.get("Credential"), given.get("ConnectionUri")
+        wanted = Opening(
+            None if uri is None else str(uri),
+            given.get("ComputerName"),
+            given.get("ConfigurationName") or "Microsoft.PowerShell",
+            given.get("Authentication") or "Default",
+            None if credential is None else (credential.user_name, credential.password.reveal()),
+        )
         try:
-            endpoint = self.machine.open_endpoint(
-                self.session,
-                uri=None if given.get("ConnectionUri") is None else str(given["ConnectionUri"]),
-                computer=None if "ConnectionUri" in given else given.get("ComputerName") or "localhost",
-                configuration=given.get("ConfigurationName") or "Microsoft.PowerShell",
-                authentication=given.get("Authentication") or "Default",
-                credential=None if credential is None else (credential.user_name, credential.password.reveal()),
-            )
+            endpoint = self._at.machine.open_endpoint(self._at.session, wanted)
         except EndpointError as refusal:
             call.report(ErrorRecord(refusal.message, refusal.id, refusal.category, TRANSPORT))
             return []
@@ -249,15 +192,13 @@ class Runspace:
             try:
                 taken.append(session.endpoint.registry.find(name).name)
             except Failed as failure:
-                call.write_error(
-                    failure.record.message, id="CommandNotFoundException", category="ObjectNotFound", target=name
-                )
+                call.report(failure.record)
         self._imported |= {name.lower(): session for name in taken}
         return [f"tmp_{uuid.uuid4().hex[:8]}.{uuid.uuid4().hex[:3]}"] if taken else []  # the module, as text
 
     def _import_module(self, call: Call) -> None:
         for name in call.parameters["Name"]:
-            if self.machine.registry.module(name) is None:
+            if self._at.machine.registry.module(name) is None:
                 call.write_error(
                     f"The specified module '{name}' was not loaded because no valid module file was found in any module "
                     "directory.",
@@ -282,40 +223,6 @@ def script_not_known(what: str, text: str) -> ErrorRecord:
         "NotImplemented",
         "System.NotSupportedException",
     )
-
-
-class NativeOutput:
-    """What a native program writes, as PowerShell hands it on: lines, and complaints as error records."""
-
-    def __init__(self, put: Put) -> None:
-        self.out = _Lines(lambda line: put("out", line))
-        self.err = _Lines(
-            lambda line: put("error", ErrorRecord(line, "NativeCommandError", "NotSpecified", REMOTE_EXCEPTION))
-        )
-
-    def end(self) -> None:
-        """The program is over: what has no line end yet is a line too."""
-        for lines in (self.out, self.err):
-            lines.end()
-
-
-class _Lines:
-    """Text in pieces as lines."""
-
-    def __init__(self, line: Callable[[str], None]) -> None:
-        self._line, self._rest = line, ""
-
-    def write(self, text: str) -> None:
-        """Take a piece."""
-        *lines, self._rest = (self._rest + text.replace("\r\n", "\n")).split("\n")
-        for line in lines:
-            self._line(line)
-
-    def end(self) -> None:
-        """Hand on what is left."""
-        if self._rest:
-            self._line(self._rest)
-            self._rest = ""
 
 
 class _Script:

@@ -17,7 +17,7 @@ import typed
 from questions import Quiz, b64, run
 from recorded import Driven
 
-from s2slib.lab.engine.console import ask
+from s2slib.commands.lab_shell import ask
 from s2slib.lab.engine.real import EngineUnavailable, RealEngine, Workshop, find_pwsh, version_of
 from s2slib.lab.engine.registry import Call, CmdletSpec
 from s2slib.lab.service import engine_named

@@ -10,8 +10,8 @@ from typing import Any
 from s2slib.lab.endpoint import LabEndpoint
 from s2slib.lab.engine.binder import Binder
 from s2slib.lab.engine.records import ErrorRecord, Failed
-from s2slib.lab.engine.registry import CmdletSpec, ProgramCall, Registry
-from s2slib.lab.engine.running import run_cmdlet
+from s2slib.lab.engine.registry import CmdletSpec, Opening, ProgramCall, Registry
+from s2slib.lab.engine.running import Place, run_cmdlet
 from s2slib.lab.engine.values import PsObject
 from s2slib.lab.estate import Estate
 from s2slib.lab.machine import LabMachine
@@ -76,15 +76,9 @@ class Shell:
         binder, outcome = Binder(spec), Outcome()
         try:
             binder.bind(list(values.items()))
-            run_cmdlet(
-                spec,
-                {**binder.values, **({"WhatIf": True} if what_if else {})},
-                binder.parameter_set,
-                machine=self.machine,
-                session=self.session,
-                stopping=self.stopping,
-                put=outcome.put,
-            )
+            bound = {**binder.values, **({"WhatIf": True} if what_if else {})}
+            at = Place(self.machine, self.session)
+            run_cmdlet(spec, bound, binder.parameter_set, at, outcome.put, self.stopping)
         except Failed as failure:
             raise Ended.of(failure.record) from None
         return outcome
@@ -101,10 +95,8 @@ class Shell:
         self, uri: str, configuration: str, credential: tuple[str, str] | None = None, **more: str
     ) -> LabEndpoint:
         """Open an endpoint from here."""
-        settings = {"authentication": "Kerberos", **more}
-        return self.machine.open_endpoint(  # type: ignore[no-any-return]
-            self.session, uri=uri, computer=None, configuration=configuration, credential=credential, **settings
-        )
+        wanted = Opening(uri, None, configuration, more.get("authentication", "Kerberos"), credential)
+        return self.machine.open_endpoint(self.session, wanted)  # type: ignore[no-any-return]
 
     def _find(self, name: str) -> CmdletSpec | None:
         spec = self.registry.cmdlet(name)

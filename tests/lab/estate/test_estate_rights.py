@@ -9,7 +9,7 @@ import pytest
 from estate_direct import Ended, exchange, inside, ocs, on
 
 from s2slib.lab import faults
-from s2slib.lab.engine.registry import EndpointError
+from s2slib.lab.engine.registry import EndpointError, Opening
 from s2slib.lab.estate import Estate
 from s2slib.lab.machine import LabMachine
 from s2slib.lab.winrm.auth import Logon
@@ -48,14 +48,9 @@ def test_assigning_the_certificate_globally_needs_the_second_hop(estate: Estate)
 
 def test_an_inner_session_with_credssp_gives_the_second_hop_to_local_cmdlets(estate: Estate) -> None:
     credential = ("LITWAREINC\\s2s-lync", estate.accounts["s2s-lync"].password)
-    endpoint = on(estate, "atl-fe-001").machine.open_endpoint(
-        on(estate, "atl-fe-001").session,
-        uri=None,
-        computer="atl-fe-001.litwareinc.com",
-        configuration="Microsoft.PowerShell",
-        authentication="Credssp",
-        credential=credential,
-    )
+    wanted = Opening(None, "atl-fe-001.litwareinc.com", authentication="Credssp", credential=credential)
+    shell = on(estate, "atl-fe-001")
+    endpoint = shell.machine.open_endpoint(shell.session, wanted)
     assert inside(endpoint).run("Get-CsOAuthConfiguration").output
     assert endpoint.language_mode == "FullLanguage"
 

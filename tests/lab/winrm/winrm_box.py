@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from s2slib.lab.engine.registry import Endpoint, EndpointError, ProgramCall, ProgramSpec, Registry
+from s2slib.lab.engine.registry import Endpoint, EndpointError, Opening, ProgramCall, ProgramSpec, Registry
 
 
 @dataclass
@@ -39,5 +39,5 @@ class Box:
     def exists(self, path: str) -> bool:
         return path.lower() == r"c:\scripts\x.cmd"
 
-    def open_endpoint(self, session: object, **request: object) -> Endpoint:
+    def open_endpoint(self, session: object, wanted: Opening) -> Endpoint:
         raise EndpointError("no endpoint")
