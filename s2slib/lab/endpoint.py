@@ -112,9 +112,7 @@ def _resolve(estate: Estate, host: str, client: Server) -> Server:
             found = estate.server(host)
     except KeyError:
         raise _failed(
-            host,
-            "WinRM cannot process the request because the server name cannot be resolved.",
-            "ComputerNotFound",
+            host, "WinRM cannot process the request because the server name cannot be resolved.", "ComputerNotFound"
         ) from None
     if not found.reachable or not client.reachable:
         raise _cannot_connect(host)

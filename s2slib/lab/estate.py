@@ -131,7 +131,6 @@ class Server:
     reachable: bool = True
     named_pipes_refuse_network: bool = False  # WCF named pipes deny a network logon (storage test)
     iis_restart_fails: bool = False  # the next restart stops the services and does not bring them back
-    time_zone: str = "UTC"
 
     def has_role(self, role: str) -> bool:
         return role in self.roles

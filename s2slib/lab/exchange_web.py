@@ -27,11 +27,7 @@ from s2slib.lab.site import Reply, Request, error_page, not_found, unavailable
 
 BACK_END_PORT = 444
 ORIGIN = "msexchproxyuri"  # the URL that the client asked the front end for
-POOLS = {
-    autodiscover.SVC_PATH: AUTODISCOVER_POOL,
-    autodiscover.POX_PATH: AUTODISCOVER_POOL,
-    ews.EWS_PATH: EWS_POOL,
-}
+POOLS = {autodiscover.SVC_PATH: AUTODISCOVER_POOL, autodiscover.POX_PATH: AUTODISCOVER_POOL, ews.EWS_PATH: EWS_POOL}
 COMPONENTS = {"autodiscover": "AutoDiscoverProxy", "ews": "EwsProxy", "owa": "OwaProxy", "ecp": "EcpProxy"}
 _PASSED_ON = ("authorization", "content-type", "soapaction", CORRELATION)
 _PASSED_BACK = ("www-authenticate", "x-ms-diagnostics")

@@ -182,9 +182,7 @@ def server_context(keypair: KeyPair) -> ssl.SSLContext:
     """
     password = secrets.token_bytes(24).hex().encode("ascii")
     encrypted = keypair.key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.BestAvailableEncryption(password),
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.BestAvailableEncryption(password)
     )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2

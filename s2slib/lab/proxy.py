@@ -9,15 +9,7 @@ from io import BufferedReader
 from typing import cast
 from urllib.parse import urlsplit
 
-from s2slib.lab.http1 import (
-    Head,
-    ProtocolError,
-    RequestLine,
-    body_length,
-    read_body,
-    read_head,
-    response,
-)
+from s2slib.lab.http1 import Head, ProtocolError, RequestLine, body_length, read_body, read_head, response
 from s2slib.lab.listener import Listener
 from s2slib.lab.network import ConnectionRefusedByLab, NameNotResolved, Network
 

@@ -54,11 +54,7 @@ class Scenario:
 
 
 def build_estate(
-    *,
-    seed: int = 1,
-    clock: LabClock | None = None,
-    log_path: Path | None = None,
-    scenario: Scenario | None = None,
+    *, seed: int = 1, clock: LabClock | None = None, log_path: Path | None = None, scenario: Scenario | None = None
 ) -> Estate:
     """A fresh estate in the state that `scenario` describes. Everything but keys and passwords follows from `seed`."""
     wanted = scenario or Scenario()
@@ -74,10 +70,7 @@ def build_estate(
     estate.cms.on_arrival = lambda replica, key, item: _deploy(estate, replica, key, item)
     auth = pairs["auth"]
     seed_directory(
-        estate,
-        accepted_domains=wanted.accepted_domains,
-        auth_thumbprint=auth.thumbprint,
-        realm=wanted.exchange_realm,
+        estate, accepted_domains=wanted.accepted_domains, auth_thumbprint=auth.thumbprint, realm=wanted.exchange_realm
     )
     seed_store(
         estate,

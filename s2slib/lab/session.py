@@ -23,12 +23,7 @@ ADMINISTRATORS = (
     "S-1-5-32-544",
     "Mandatory group, Enabled by default, Enabled group, Group owner",
 )
-NETWORK = (
-    "NT AUTHORITY\\NETWORK",
-    "Well-known group",
-    "S-1-5-2",
-    "Mandatory group, Enabled by default, Enabled group",
-)
+NETWORK = ("NT AUTHORITY\\NETWORK", "Well-known group", "S-1-5-2", "Mandatory group, Enabled by default, Enabled group")
 
 
 @dataclass(frozen=True)

@@ -74,12 +74,7 @@ class Site:
     """
 
     def __init__(
-        self,
-        handler: Handler,
-        *,
-        name: str,
-        certificate: Callable[[], KeyPair],
-        life: Callable[[], int | None],
+        self, handler: Handler, *, name: str, certificate: Callable[[], KeyPair], life: Callable[[], int | None]
     ) -> None:
         self._handler = handler
         self._name = name

@@ -105,7 +105,6 @@ def _server(server: Server) -> dict[str, Any]:
         "roles": server.roles,
         "site": server.site,
         "domain_controller": server.domain_controller,
-        "time_zone": server.time_zone,
         "clock_skew_s": server.clock_skew_s,
         "language_mode": server.language_mode,
         "reachable": server.reachable,

@@ -17,20 +17,15 @@ MANAGEMENT = "Microsoft.Exchange.Data.Directory.Management."
 class Refused(Exception):
     """A task ends with one error, which it writes: the pipeline goes on."""
 
-    def __init__(self, message: str, exception: str, category: str = "InvalidOperation", target: Any = None) -> None:
+    def __init__(self, message: str, exception: str, category: str = "InvalidOperation") -> None:
         super().__init__(message)
-        self.message, self.exception, self.category, self.target = message, exception, category, target
+        self.message, self.exception, self.category = message, exception, category
 
 
 def identity(*, mandatory: bool = False) -> Parameter:
     """`-Identity`, positional, from a piped object or its property."""
     return Parameter(
-        "Identity",
-        "string",
-        mandatory=mandatory,
-        position=0,
-        from_pipeline=True,
-        from_pipeline_by_property_name=True,
+        "Identity", "string", mandatory=mandatory, position=0, from_pipeline=True, from_pipeline_by_property_name=True
     )
 
 
@@ -48,7 +43,6 @@ def controller(call: Call) -> str:
             f"Active Directory server {named or found} isn't available. Try again later.",
             "Microsoft.Exchange.Data.Directory.ADServerSettingsException",
             "ResourceUnavailable",
-            named,
         )
     return found
 
@@ -59,7 +53,6 @@ def missing(name: str, dc: str) -> Refused:
         f"The operation couldn't be performed because object '{name}' couldn't be found on '{dc}'.",
         TASKS + "ManagementObjectNotFoundException",
         "NotSpecified",
-        name,
     )
 
 
@@ -71,7 +64,6 @@ def report(call: Call, refused: Refused) -> None:
         refused.message,
         id=request_stamp(at.server.name, at.now, failure),
         category=refused.category,
-        target=refused.target,
         exception=refused.exception,
     )
 

@@ -184,10 +184,7 @@ def _known(estate: Estate, server: Server, thumbprint: str) -> str:
     pair = server.certificates.get(found)
     if pair is None:
         raise Refused(
-            f"The certificate with thumbprint {found} was not found.",
-            TASKS + "TaskException",
-            "InvalidArgument",
-            found,
+            f"The certificate with thumbprint {found} was not found.", TASKS + "TaskException", "InvalidArgument"
         )
     estate.key_pairs[found] = pair
     return found
@@ -214,7 +211,6 @@ def _certificates(call: Call, dc: str) -> Iterator[PsObject]:
             f"The certificate with thumbprint {wanted} was not found.",
             "System.InvalidOperationException",
             "InvalidOperation",
-            wanted,
         )
     for pair in pairs:
         shown = ps_object(CERTIFICATE_TYPE, RawData=pair.der)
@@ -233,7 +229,6 @@ def _reachable(estate: Estate, name: str) -> Server:
             f"The operation couldn't be performed because object '{name}' couldn't be found.",
             TASKS + "ManagementObjectNotFoundException",
             "NotSpecified",
-            name,
         )
     if not server.reachable or server.services.get("MSExchangeServiceHost") != "Running":
         raise Refused(
@@ -241,7 +236,6 @@ def _reachable(estate: Estate, name: str) -> Server:
             "message is: The RPC server is unavailable.",
             "System.InvalidOperationException",
             "ResourceUnavailable",
-            name,
         )
     return server
 

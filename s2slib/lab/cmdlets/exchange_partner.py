@@ -173,9 +173,7 @@ def _linked(call: Call, account: str, dc: str) -> str:
 
 def _document(call: Call, url: str) -> Document:
     if METADATA_PATH not in url.lower():
-        raise Refused(
-            f"The metadata document URL '{url}' isn't valid.", TASKS + "AuthMetadataParserException", target=url
-        )
+        raise Refused(f"The metadata document URL '{url}' isn't valid.", TASKS + "AuthMetadataParserException")
     if url.lower().startswith("http://"):
         call.warning(f"The metadata URL '{url}' does not use SSL.")
     server = place(call).server
@@ -187,7 +185,6 @@ def _document(call: Call, url: str) -> Document:
             f"Unable to access the metadata document at '{url}' from {server.fqdn}. Error: {failure}",
             TASKS + "AuthMetadataClientException",
             "ResourceUnavailable",
-            url,
         ) from None
 
 
@@ -219,7 +216,6 @@ def _refuse_duplicate(rows: list[dict[str, Any]], row: Mapping[str, Any]) -> Non
                 f"'{row['Realm']}' already exists: {held['Name']}.",
                 "Microsoft.Exchange.Data.Directory.ADObjectAlreadyExistsException",
                 "ResourceExists",
-                row["Name"],
             )
 
 
@@ -254,7 +250,6 @@ def _refreshed(call: Call, before: Mapping[str, Any]) -> dict[str, Any]:
                 f"The {what} '{seen}' in the metadata document differs from '{held}' of the partner application.",
                 TASKS + "TaskException",
                 "InvalidArgument",
-                url,
             )
     return {"CertificateStrings": found.certificates}
 

@@ -142,7 +142,6 @@ def _new_mail_user(call: Call, dc: str) -> Iterator[PsObject]:
             f"The name '{name}' is already being used in this organization.",
             "Microsoft.Exchange.Data.Directory.ADObjectAlreadyExistsException",
             "ResourceExists",
-            name,
         )
     row = {
         "Name": name,
@@ -153,7 +152,7 @@ def _new_mail_user(call: Call, dc: str) -> Iterator[PsObject]:
         **_addressed(call),
     }
     if not row.get("ExternalEmailAddress"):
-        raise Refused("A mail user needs an external email address.", TASKS + "TaskException", "InvalidArgument", name)
+        raise Refused("A mail user needs an external email address.", TASKS + "TaskException", "InvalidArgument")
     if not call.should_process(name):
         return iter(())
     with changing(call) as at:
@@ -174,7 +173,6 @@ def _addressed(call: Call) -> dict[str, Any]:
                 f'The address "{address}" isn\'t a valid SMTP address.',
                 "Microsoft.Exchange.Data.InvalidProxyAddressException",
                 "InvalidArgument",
-                address,
             )
         values["ExternalEmailAddress"] = f"SMTP:{match['address']}"
         values["PrimarySmtpAddress"] = match["address"]
@@ -268,7 +266,6 @@ def _new_assignment(call: Call, dc: str) -> Iterator[PsObject]:
             f"The management role assignment '{name}' already exists.",
             "Microsoft.Exchange.Data.Directory.ADObjectAlreadyExistsException",
             "ResourceExists",
-            name,
         )
     if not call.should_process(name):
         return iter(())

@@ -32,9 +32,7 @@ def specs(product: str) -> list[CmdletSpec]:
         task("Get-WebServicesVirtualDirectory", _directories("EWS", "EWS/Exchange.asmx"), (identity(), server)),
         task("Get-AutodiscoverVirtualDirectory", _directories("Autodiscover", ""), (identity(), server)),
         task(
-            "Get-ServerComponentState",
-            _component_states,
-            (identity(mandatory=True), Parameter("Component", "string")),
+            "Get-ServerComponentState", _component_states, (identity(mandatory=True), Parameter("Component", "string"))
         ),
         task(
             "Set-ServerComponentState",
@@ -146,9 +144,7 @@ def _set_component_state(call: Call, dc: str) -> None:
     wanted = text(call.parameters["Component"]).lower()
     component = next((name for name in server.components if name.lower() == wanted), None)
     if component is None:
-        raise Refused(
-            f"'{wanted}' isn't a component of this server.", TASKS + "TaskException", "InvalidArgument", wanted
-        )
+        raise Refused(f"'{wanted}' isn't a component of this server.", TASKS + "TaskException", "InvalidArgument")
     if not server.reachable:
         raise _offline(server)
     if call.should_process(f"{server.name} {component}"):
@@ -163,7 +159,6 @@ def _offline(server: Server) -> Refused:
         f"The registry of server {server.fqdn} can't be accessed. The network path was not found.",
         "System.IO.IOException",
         "ResourceUnavailable",
-        server.fqdn,
     )
 
 

@@ -53,7 +53,6 @@ def reach_store(call: Call) -> None:
             "Login failed for user 'NT AUTHORITY\\ANONYMOUS LOGON'.",
             id="SqlConnectionError",
             category="ResourceUnavailable",
-            target=at.estate.database_fqdn,
             exception="System.Data.SqlClient.SqlException",
         )
     if not at.estate.server(at.estate.database_fqdn).reachable:
@@ -61,7 +60,6 @@ def reach_store(call: Call) -> None:
             "A network-related or instance-specific error occurred while establishing a connection to SQL Server.",
             id="SqlConnectionError",
             category="ResourceUnavailable",
-            target=at.estate.database_fqdn,
             exception="System.Data.SqlClient.SqlException",
         )
 
@@ -84,7 +82,6 @@ def not_found(call: Call, name: str) -> NoReturn:
         f'Cannot find an item with identity "{name}".',
         id="ItemNotFound",
         category="ObjectNotFound",
-        target=name,
         exception="Microsoft.Rtc.Management.ManagementException",
     )
 

@@ -78,7 +78,6 @@ def _check_target(call: Call, path: str) -> None:
             f"Could not find a part of the path '{path}'.",
             id="PathNotFound",
             category="ObjectNotFound",
-            target=path,
             exception="System.IO.DirectoryNotFoundException",
         )
     if not at.session.may_administer(at.server.fqdn):
@@ -86,7 +85,6 @@ def _check_target(call: Call, path: str) -> None:
             f"Access to the path '{path}' is denied.",
             id="AccessDenied",
             category="PermissionDenied",
-            target=path,
             exception="System.UnauthorizedAccessException",
         )
     if paths.exists(path):
@@ -94,6 +92,5 @@ def _check_target(call: Call, path: str) -> None:
             f"The file '{path}' already exists.",
             id="FileExists",
             category="ResourceExists",
-            target=path,
             exception="System.IO.IOException",
         )

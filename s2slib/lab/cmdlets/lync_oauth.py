@@ -71,10 +71,7 @@ def specs() -> list[CmdletSpec]:
             should_process=True,
         ),
         CmdletSpec(
-            "Remove-CsPartnerApplication",
-            _remove_partner,
-            (identity(mandatory=True), FORCE),
-            should_process=True,
+            "Remove-CsPartnerApplication", _remove_partner, (identity(mandatory=True), FORCE), should_process=True
         ),
     ]
 
@@ -190,7 +187,6 @@ def _new_partner(call: Call) -> Iterator[PsObject]:
                 f'An item with identity "{name}" already exists.',
                 id="ItemExists",
                 category="ResourceExists",
-                target=name,
                 exception="Microsoft.Rtc.Management.ManagementException",
             )
         at.estate.cms.write(f"PartnerApplication/{name}", row)

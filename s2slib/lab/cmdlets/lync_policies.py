@@ -199,7 +199,6 @@ def _user(at: Place, call: Call, name: str) -> LyncUser:
         f'Management object not found for identity "{name}".',
         id="ManagementObjectNotFound",
         category="ObjectNotFound",
-        target=name,
         exception="Microsoft.Rtc.Management.AD.ManagementObjectNotFoundException",
     )
 

@@ -64,6 +64,5 @@ def _fail(call: Call, message: str, category: str) -> NoReturn:
         message,
         id="TestCsExStorageConnectivity",
         category=category,
-        target=call.parameters.get("SipUri"),
         exception="Microsoft.Rtc.Management.Storage.StorageServiceException",
     )

@@ -53,15 +53,10 @@ def specs() -> list[CmdletSpec]:
         CmdletSpec(
             "Get-CsManagementStoreReplicationStatus",
             _replication,
-            (
-                Parameter("ReplicaFqdn", "string", position=0),
-                Parameter("CentralManagementStoreStatus", "switch"),
-            ),
+            (Parameter("ReplicaFqdn", "string", position=0), Parameter("CentralManagementStoreStatus", "switch")),
         ),
         CmdletSpec(
-            "Invoke-CsManagementStoreReplication",
-            _replicate,
-            (Parameter("ReplicaFqdn", "string", position=0),),
+            "Invoke-CsManagementStoreReplication", _replicate, (Parameter("ReplicaFqdn", "string", position=0),)
         ),
         CmdletSpec("Get-CsManagementConnection", _connection),
     ]

@@ -112,7 +112,6 @@ def _missing(call: Call, path: str, id: str) -> None:
         f"Cannot find path '{path}' because it does not exist.",
         id=id,
         category="ObjectNotFound",
-        target=path,
         exception="System.Management.Automation.ItemNotFoundException",
     )
 
@@ -152,7 +151,7 @@ def _new(call: Call) -> Iterator[PsObject]:
 
 
 def _refuse(call: Call, path: str, message: str, id: str, category: str, exception: str) -> None:
-    call.write_error(message, id=id, category=category, target=path, exception=exception)
+    call.write_error(message, id=id, category=category, exception=exception)
 
 
 def _folder(path: str) -> PsObject:

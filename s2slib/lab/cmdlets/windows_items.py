@@ -1,9 +1,8 @@
-"""Items behind PowerShell drives: the certificate store, registry values, files; the time zone."""
+"""Items behind PowerShell drives: the certificate store, registry values, files."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import NoReturn
 
 from s2slib.lab.cmdlets.base import Place, like, reading, text
@@ -39,7 +38,6 @@ def specs() -> list[CmdletSpec]:
             aliases=("gp",),
             type_name=commands + "GetItemPropertyCommand",
         ),
-        CmdletSpec("Get-TimeZone", _time_zone, type_name=commands + "GetTimeZoneCommand"),
     ]
 
 
@@ -128,7 +126,6 @@ def _properties(call: Call) -> Iterator[PsObject]:
                 f"Property {name} does not exist at path {path}.",
                 id="System.Management.Automation.PSArgumentException",
                 category="InvalidArgument",
-                target=name,
                 exception="System.Management.Automation.PSArgumentException",
             )
     if not chosen:
@@ -137,22 +134,10 @@ def _properties(call: Call) -> Iterator[PsObject]:
     return iter([ps_object("System.Management.Automation.PSCustomObject", {**chosen, "PSPath": location})])
 
 
-def _time_zone(call: Call) -> Iterator[PsObject]:
-    yield ps_object(
-        "System.TimeZoneInfo",
-        Id="UTC",
-        DisplayName="(UTC) Coordinated Universal Time",
-        StandardName="Coordinated Universal Time",
-        BaseUtcOffset=timedelta(),
-        SupportsDaylightSavingTime=False,
-    )
-
-
 def _missing(call: Call, path: str) -> NoReturn:
     call.throw(
         f"Cannot find path '{path}' because it does not exist.",
         id="PathNotFound",
         category="ObjectNotFound",
-        target=path,
         exception="System.Management.Automation.ItemNotFoundException",
     )

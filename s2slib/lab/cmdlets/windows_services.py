@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
 from s2slib.lab import iis
-from s2slib.lab.cmdlets.base import Place, changing, flag, like, place, reading, service_state, text
+from s2slib.lab.cmdlets.base import Place, changing, flag, like, reading, service_state, text
 from s2slib.lab.engine.registry import Call, CmdletSpec, Parameter
 from s2slib.lab.engine.values import LOCAL, PsEnum, PsObject, ps_object
 
@@ -85,16 +85,6 @@ def specs() -> list[CmdletSpec]:
             ),
             "Microsoft.Management.Infrastructure.CimCmdlets.GetCimInstanceCommand",
         ),
-        _spec(
-            "Get-WmiObject",
-            _get_wmi,
-            (
-                Parameter("Class", "string", mandatory=True, position=0, aliases=("ClassName",)),
-                Parameter("Filter", "string"),
-                Parameter("Namespace", "string"),
-            ),
-            "Microsoft.PowerShell.Commands.GetWmiObjectCommand",
-        ),
     ]
 
 
@@ -120,7 +110,6 @@ def _named_services(call: Call, at: Place) -> list[str]:
                 f"Cannot find any service with service name '{pattern}'.",
                 id="NoServiceFoundForGivenName",
                 category="ObjectNotFound",
-                target=pattern,
                 exception="Microsoft.PowerShell.Commands.ServiceCommandException",
             )
         found += [name for name in matching if name not in found]
@@ -177,7 +166,6 @@ def _cannot(call: Call, state: str, name: str, why: str) -> None:
         f"the following error: {why}",
         id=f"CouldNot{verb.capitalize()}Service",
         category="PermissionDenied" if "denied" in why else "CloseError",
-        target=name,
         exception="Microsoft.PowerShell.Commands.ServiceCommandException",
     )
 
@@ -226,13 +214,6 @@ def _get_cim(call: Call) -> Iterator[PsObject]:
         )
 
 
-def _get_wmi(call: Call) -> Iterator[PsObject]:
-    class_name = text(call.parameters["Class"])
-    for row in _instances(call, class_name):
-        shown = {key: _dmtf(value) if isinstance(value, datetime) else value for key, value in row.items()}
-        yield ps_object((f"System.Management.ManagementObject#root\\cimv2\\{class_name}", "System.Object"), shown)
-
-
 def _instances(call: Call, class_name: str) -> list[dict[str, Any]]:
     """The instances of a class that satisfy -Filter: one comparison of one property with a text."""
     with reading(call) as at:
@@ -242,7 +223,6 @@ def _instances(call: Call, class_name: str) -> list[dict[str, Any]]:
             "Invalid class ",
             id="HRESULT 0x80041010",
             category="MetadataError",
-            target=f"root\\cimv2:{class_name}",
             exception="Microsoft.Management.Infrastructure.CimException",
         )
     condition = text(call.parameters.get("Filter"))
@@ -300,11 +280,5 @@ def _invalid_query(call: Call) -> NoReturn:
         "Invalid query ",
         id="HRESULT 0x80041017",
         category="InvalidArgument",
-        target=place(call).server.fqdn,
         exception="Microsoft.Management.Infrastructure.CimException",
     )
-
-
-def _dmtf(value: datetime) -> str:
-    """A date as WMI writes it: yyyymmddHHMMSS.ffffff+000 (minutes from UTC)."""
-    return value.astimezone(UTC).strftime("%Y%m%d%H%M%S.%f") + "+000"

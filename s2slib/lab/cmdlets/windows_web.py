@@ -60,7 +60,6 @@ def _invoke(call: Call) -> Iterator[PsObject]:
             "higher value to the -MaximumRedirection parameter.",
             id="MaximumRedirectExceeded",
             category="InvalidOperation",
-            target=_target(call),
         )
     yield _shown(answer)
 
@@ -135,9 +134,5 @@ def _target(call: Call) -> str:
 
 def _fail(call: Call, message: str) -> NoReturn:
     call.throw(
-        message,
-        id="WebCmdletWebResponseException",
-        category="InvalidOperation",
-        target=_target(call),
-        exception="System.Net.WebException",
+        message, id="WebCmdletWebResponseException", category="InvalidOperation", exception="System.Net.WebException"
     )

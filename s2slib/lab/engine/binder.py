@@ -39,11 +39,7 @@ class Binder:
 
     def __init__(self, spec: CmdletSpec) -> None:
         self._name = spec.name
-        self._parameters: tuple[Parameter, ...] = (
-            *spec.parameters,
-            *COMMON,
-            *(RISK if spec.should_process else ()),
-        )
+        self._parameters: tuple[Parameter, ...] = (*spec.parameters, *COMMON, *(RISK if spec.should_process else ()))
         self._default = spec.default_set
         self._sets = list(dict.fromkeys(one for p in spec.parameters for one in p.sets))
         if self._default and self._default not in self._sets:

@@ -16,7 +16,7 @@ import contextlib
 import hmac
 import json
 import secrets
-import socket
+import select
 import socketserver
 import threading
 from collections.abc import Callable
@@ -227,34 +227,21 @@ def _handler_of(bridge: Bridge) -> type[socketserver.StreamRequestHandler]:
         def _answer(self, side: Side, request: Event) -> None:
             self._thrown = False
             stopping, done = threading.Event(), threading.Event()
-            watch = threading.Thread(target=self._watch, args=(stopping, done), daemon=True)
-            watch.start()
+            threading.Thread(target=self._watch, args=(stopping, done), daemon=True).start()
             try:
                 bridge.answer(side, request, self._put, stopping)
-            except OSError:
-                stopping.set()
             finally:
                 done.set()
-                watch.join()
             if not self._thrown:
                 self._put({"e": "end"})
 
         def _watch(self, stopping: threading.Event, done: threading.Event) -> None:
             """Nothing is asked while a command runs: what can be read then is the end of the connection."""
-            self.connection.settimeout(_POLL_S)
-            try:
+            with contextlib.suppress(OSError, ValueError):
                 while not done.is_set():
-                    try:
-                        if not self.connection.recv(1, socket.MSG_PEEK):
-                            stopping.set()
-                            return
-                        done.wait(_POLL_S)
-                    except TimeoutError:
-                        continue
-            except OSError:
-                stopping.set()
-            finally:
-                self.connection.settimeout(None)
+                    if select.select([self.connection], [], [], _POLL_S)[0] and not done.is_set():
+                        stopping.set()
+                        return
 
         def _put(self, event: Event) -> None:
             self._thrown = event["e"] == "thrown"

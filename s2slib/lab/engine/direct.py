@@ -12,11 +12,11 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, BinaryIO, Final
 
-from s2slib.lab.engine.commandline import USAGE, UsageError, read_command_line
 from s2slib.lab.engine.protocol import Supervisor
 from s2slib.lab.engine.records import ErrorRecord, Stopped
 from s2slib.lab.engine.registry import Machine
 from s2slib.lab.engine.shell import script_not_known
+from s2slib.lab.winrm.powershell_line import USAGE, UsageError, read_command_line
 
 # A test holds these and the product's files together.
 BOOTSTRAP_DIGEST: Final = "6825ee263d713dcd80a95489911d8f7a56468477ec0c58bba123350557db1e8b"

@@ -40,12 +40,7 @@ class Supervisor:
     """One process's protocol, from `ready` to the end of its input."""
 
     def __init__(
-        self,
-        nonce: str,
-        write: Callable[[bytes], None],
-        machine: Machine,
-        session: object,
-        stop: threading.Event,
+        self, nonce: str, write: Callable[[bytes], None], machine: Machine, session: object, stop: threading.Event
     ) -> None:
         self._nonce, self._write, self._machine, self._session, self._stop = nonce, write, machine, session, stop
         self._runspaces: dict[str, Runspace | RemoteSession] = {}
@@ -238,11 +233,7 @@ class _Work:
     """One command in a thread of its own, and what it has left so far."""
 
     def __init__(
-        self,
-        runspace: Runspace | RemoteSession,
-        command: str,
-        named: list[tuple[str, Any]],
-        positional: list[Any],
+        self, runspace: Runspace | RemoteSession, command: str, named: list[tuple[str, Any]], positional: list[Any]
     ) -> None:
         self._runspace, self._call = runspace, (command, named, positional)
         self._left: list[tuple[str, Any]] = []

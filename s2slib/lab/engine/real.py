@@ -25,9 +25,9 @@ from typing import IO, Any, BinaryIO, Final
 
 from s2slib.lab.engine import made
 from s2slib.lab.engine.bridge import Bridge, Event, Side
-from s2slib.lab.engine.commandline import USAGE, UsageError, read_command_line
 from s2slib.lab.engine.direct import STOPPED
 from s2slib.lab.engine.registry import Machine
+from s2slib.lab.winrm.powershell_line import USAGE, UsageError, read_command_line
 
 OLDEST: Final = (7, 4)
 _LEFT_OUT = frozenset(("path", "temp", "tmp", "psmodulepath", "home", "userprofile"))
@@ -164,7 +164,9 @@ class Workshop:
             "NO_COLOR": "1",
             "POWERSHELL_TELEMETRY_OPTOUT": "1",
             "POWERSHELL_UPDATECHECK": "Off",
-            "DOTNET_EnableDiagnostics": "0",
+            "DOTNET_EnableDiagnostics": "0",  # and none of the work that pays off in long-lived processes only
+            "DOTNET_TieredPGO": "0",
+            "DOTNET_gcConcurrent": "0",
             "S2S_LAB_BRIDGE": str(self.bridge.port),
             "S2S_LAB_FOLDER": str(self.folder),
             "S2S_LAB_DRIVE": str(machine / "drive"),

@@ -100,7 +100,6 @@ class ErrorKind(TypedDict):
 
     id: str
     category: str
-    target: NotRequired[object]
     exception: NotRequired[str]
 
 

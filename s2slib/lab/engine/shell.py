@@ -22,25 +22,8 @@ from importlib.resources import files
 from typing import Any
 
 from s2slib.lab.engine.binder import Binder, Named
-from s2slib.lab.engine.records import (
-    NESTED,
-    SMA,
-    ErrorRecord,
-    Failed,
-    StoppedAtError,
-    not_recognized,
-    not_simulated,
-)
-from s2slib.lab.engine.registry import (
-    Call,
-    CmdletSpec,
-    EndpointError,
-    Machine,
-    Opening,
-    Parameter,
-    ProgramSpec,
-    Put,
-)
+from s2slib.lab.engine.records import NESTED, SMA, ErrorRecord, Failed, StoppedAtError, not_recognized, not_simulated
+from s2slib.lab.engine.registry import Call, CmdletSpec, EndpointError, Machine, Opening, Parameter, ProgramSpec, Put
 from s2slib.lab.engine.remote import RemoteSession, bind_and_run, preferences
 from s2slib.lab.engine.running import Place, run_program
 from s2slib.lab.engine.values import PsObject, to_text
@@ -204,7 +187,6 @@ class Runspace:
                     "directory.",
                     id="Modules_ModuleNotFound",
                     category="ResourceUnavailable",
-                    target=name,
                     exception="System.IO.FileNotFoundException",
                 )
 

@@ -1,15 +1,12 @@
-"""The whole way through either engine: check, apply, verify, a second apply, back-out; the lab's own state says what happened."""
+"""The whole way: check, apply, verify, a second apply, back-out; the lab's own state says what happened.
+
+`tests/lab/engine/test_differential.py` goes it with the real engine and holds every answer against the direct one's.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-from change_world import ALL, ChangeWorld, change_world, states
+from change_world import ALL, ChangeWorld, states
 from snapshot import difference
-
-from s2slib.lab.winrm.launch import Engine
 
 STAYS = (
     "/OAuthTokenIssuer/",
@@ -19,24 +16,18 @@ STAYS = (
 )  # what the plan says that stays: the key, the export
 
 
-@pytest.fixture
-def way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, engine: Engine) -> Iterator[ChangeWorld]:
-    with change_world(tmp_path, monkeypatch, engine=engine) as made:
-        yield made
-
-
-def test_check_apply_verify_apply_again_and_back_out(way: ChangeWorld) -> None:
-    before = way.settled_state()
-    looked = way.apply(*ALL, mode="check")
-    assert way.rows() == [], states(looked)
-    folder = way.folder()
-    done = way.apply(*ALL, folder=folder)
+def test_check_apply_verify_apply_again_and_back_out(estate: ChangeWorld) -> None:
+    before = estate.settled_state()
+    looked = estate.apply(*ALL, mode="check")
+    assert estate.rows() == [], states(looked)
+    folder = estate.folder()
+    done = estate.apply(*ALL, folder=folder)
     assert {name: result.state for name, result in done.items()} == dict.fromkeys(ALL, "done"), states(done)
-    assert not [finding for finding in way.verify().findings if finding.level in ("blocker", "unknown")]
-    written = len(way.rows())
-    again = way.apply(*ALL)
+    assert not [finding for finding in estate.verify().findings if finding.level in ("blocker", "unknown")]
+    written = len(estate.rows())
+    again = estate.apply(*ALL)
     assert {name: result.state for name, result in again.items()} == dict.fromkeys(ALL, "done"), states(again)
-    assert len(way.rows()) == written
-    assert way.back_out(folder).state == "done"
-    left = difference(before, way.settled_state())
+    assert len(estate.rows()) == written
+    assert estate.back_out(folder).state == "done"
+    left = difference(before, estate.settled_state())
     assert not [path for path in left if not any(part in path for part in STAYS)]
