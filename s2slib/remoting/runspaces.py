@@ -31,6 +31,7 @@ _LOCAL = "local"
 _OPENER = "opener"
 _INNER = "inner"
 _CLOSE_S = 8.0
+_LOOK_S = 10.0  # a session that does not answer for this long is taken for gone
 # What New-PSSession says when the other side does not accept who is asking. Ids and texts UNCONFIRMED for Exchange and Lync.
 _WRONG_LOGON = ("logonfailure", "user name or password is incorrect")
 _DENIED = (
@@ -92,6 +93,14 @@ class Runspaces:
         if isinstance(command, Script):
             return "exchange" if command.imports else None
         return command.runspace if command.runspace in self._sessions else None
+
+    def lives(self, name: str, deadline: Deadline) -> bool:
+        """Whether an open session still answers: a look in it, at a command that every endpoint shows."""
+        wait_s = max(1, int(deadline.sooner(_LOOK_S).left()))
+        looking = {"Name": "Get-Command"}
+        request = run_request("Get-Command", name, wait_s, parameters=looking, properties=("Name",))
+        (answer,) = self._process.ask([request], deadline)
+        return answer.get("state") == "completed"
 
     def close(self) -> None:
         """Close the sessions on their servers, whose number is limited. Best effort, bounded, never raises."""

@@ -8,6 +8,10 @@
 
 A process that was ended since its last use (idle timeout, restart) is started anew once, without a word: nothing had been
 handed over. The next command after a lost answer finds a new process.
+
+A session to an endpoint shows only by use that its far side is gone (IIS restarted there, its idle limit passed). So before a
+probe or write goes through one that was used before, a look in it has to be answered; a read that finds it gone is asked once
+more in a session opened anew.
 """
 
 from __future__ import annotations
@@ -77,9 +81,9 @@ class ServerAbout:
 
 
 class _Gone(Exception):
-    """The process or a session in it had ended before anything was handed over."""
+    """The process or a session in it had ended, and asking again does no harm: nothing was handed over, or only reads."""
 
-    def __init__(self, error: errors.NotSent) -> None:
+    def __init__(self, error: errors.RemotingError) -> None:
         super().__init__(str(error))
         self.error = error
 
@@ -194,6 +198,9 @@ class Link:
                 process.check_alive(load.sooner(_PING_S))
             for number, command in enumerate(commands):
                 try:
+                    session = runspaces.session_of(command) if command.effect != "read" else None
+                    if session is not None and session in runspaces.opened and not runspaces.lives(session, load):
+                        raise Interrupted(self._session_gone(), sent=False)
                     runspace = runspaces.ready_for(command, load)
                 except errors.NotSent as error:
                     if len(commands) == 1:
@@ -239,9 +246,7 @@ class Link:
         process = cast(RemoteProcess, self._process)
         if answer.get("state") == "gone":
             self._discard()
-            raise _Gone(
-                errors.ShellGone(self.target.server, "the session to the endpoint had ended", "it is opened anew")
-            )
+            raise _Gone(self._session_gone())
         decode = process.decoder
         try:
             broken = decode.texts(answer.get("broken"))
@@ -267,8 +272,12 @@ class Link:
             gone = errors.ConnectionCut(
                 self.target.server, "the session to the endpoint broke", "check whether IIS was restarted there"
             )
-            raise self._lost(command, gone) from gone
+            lost = self._lost(command, gone)
+            raise (_Gone(lost) if command.effect == "read" else lost) from gone
         return reply
+
+    def _session_gone(self) -> errors.ShellGone:
+        return errors.ShellGone(self.target.server, "the session to the endpoint had ended", "it is opened anew")
 
     def _lost(self, command: Command, error: errors.NotSent) -> errors.RemotingError:
         if command.effect == "read":

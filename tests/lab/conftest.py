@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
+from engines import BOTH
 
 from s2slib.lab.engine.direct import DirectEngine
 from s2slib.lab.engine.real import EngineUnavailable, RealEngine
 from s2slib.lab.winrm.launch import Engine
-
-BOTH = ["direct", pytest.param("pwsh", marks=pytest.mark.pwsh)]
 
 
 @pytest.fixture(scope="session")

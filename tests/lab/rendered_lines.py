@@ -11,6 +11,7 @@ from typing import Any, Self
 
 from s2slib.lab.engine.real import RealEngine
 from s2slib.lab.engine.registry import Machine
+from s2slib.lab.winrm.powershell_line import read_command_line
 from s2slib.lab.winrm.process import ThreadProcess
 from s2slib.remoting.quoting import InvalidCommand, check_value
 
@@ -36,7 +37,7 @@ class Typist:
 
     def __init__(self, pwsh: RealEngine, machine: Machine) -> None:
         encoded = base64.b64encode(READER.encode("utf-16-le")).decode("ascii")
-        program = pwsh.program(["-NoProfile", "-NonInteractive", "-EncodedCommand", encoded], machine, None, {})
+        program = pwsh.program(read_command_line(["-NoProfile", "-EncodedCommand", encoded]), machine, None, {})
         self._process = ThreadProcess(program)
 
     def __enter__(self) -> Self:

@@ -93,14 +93,6 @@ def test_the_bootstrap_is_short_and_the_script_mentions_no_trap() -> None:
     assert "\r" not in text
 
 
-def test_the_script_parses_whole() -> None:
-    tree_sitter = pytest.importorskip("tree_sitter")
-    grammar = pytest.importorskip("tree_sitter_pwsh")
-    parser = tree_sitter.Parser(tree_sitter.Language(grammar.language()))
-    for text in (script_text(), BOOTSTRAP):
-        assert not parser.parse(text.encode()).root_node.has_error
-
-
 @pytest.mark.parametrize(("transport", "tls"), [("basic", True), ("ntlm", False), ("credssp", False)])
 def test_a_registered_cmdlet_answers_over_every_way_in(server: Server, transport: str, tls: bool) -> None:
     with server.link(transport, tls=tls) as link:

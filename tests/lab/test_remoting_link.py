@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import ssl
 import threading
@@ -590,7 +591,45 @@ def test_a_script_gets_a_runspace_that_stops_at_errors_with_the_commands_it_need
     steps = in_runspaces(reader)
     assert steps[0] == ("New-PSSession", "opener")
     assert steps[1:4] == [("Import-PSSession", "script1"), ("Set-Variable", "script1"), (script.path, "script1")]
-    assert steps[4:7] == [("Import-PSSession", "script2"), ("Set-Variable", "script2"), (script.path, "script2")]
+    assert steps[4] == ("Get-Command", "exchange")  # before a write goes through it again: does it live?
+    assert steps[5:8] == [("Import-PSSession", "script2"), ("Set-Variable", "script2"), (script.path, "script2")]
+
+
+def test_a_read_that_finds_its_session_gone_is_asked_once_more_in_a_new_one(host: Host, reader: Reader) -> None:
+    answers = iter(
+        [{"output": [text("old")]}, {"state": "failed", "broken": [text("exchange")]}, {"output": [text("new")]}]
+    )
+    opened: list[str] = []
+
+    def run(request: dict[str, Any], double: Double) -> dict[str, Any]:
+        if request["runspace"] == "opener":
+            opened.append(base64.b64decode(request["command"]).decode())
+            return {"output": [True]}
+        return next(answers)
+
+    reader.run = run  # type: ignore[method-assign]
+    command = Cmdlet("Get-Mailbox", {}, "read", "exchange")
+    with host.link(endpoints={"exchange": EXCHANGE}) as link:
+        assert link.run(command).output == ("old",)
+        assert link.run(command).output == ("new",)
+    assert opened.count("New-PSSession") == 2
+
+
+def test_a_write_does_not_go_through_a_session_that_does_not_answer_a_look(host: Host, reader: Reader) -> None:
+    asked: list[str] = []
+
+    def run(request: dict[str, Any], double: Double) -> dict[str, Any]:
+        name = base64.b64decode(request["command"]).decode()
+        asked.append(name)
+        if name == "Get-Command":
+            return {"state": "timedout"}
+        return {"output": [True]}
+
+    reader.run = run  # type: ignore[method-assign]
+    with host.link(endpoints={"exchange": EXCHANGE}) as link:
+        assert link.run(Cmdlet("Set-Mailbox", {}, "write", "exchange")).succeeded
+        assert link.run(Cmdlet("Set-Mailbox", {}, "write", "exchange")).succeeded
+    assert asked[:5] == ["New-PSSession", "Set-Mailbox", "Get-Command", "New-PSSession", "Set-Mailbox"]
 
 
 def test_the_first_module_that_is_there_is_imported_before_the_first_local_cmdlet_only(

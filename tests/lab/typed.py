@@ -16,6 +16,7 @@ from s2slib.lab.engine.registry import Machine
 from s2slib.lab.machine import LabMachine
 from s2slib.lab.service import Lab
 from s2slib.lab.session import LabSession
+from s2slib.lab.winrm.powershell_line import read_command_line
 
 MANAGEMENT_SHELL = (
     '. "$env:ExchangeInstallPath\\bin\\RemoteExchange.ps1"; '
@@ -47,7 +48,9 @@ class Ran:
 def powershell(pwsh: RealEngine, machine: Machine, session: Any, script: str) -> Ran:
     """Run a text as -EncodedCommand."""
     encoded = base64.b64encode(script.encode("utf-16-le")).decode("ascii")
-    program = pwsh.program(["-NoProfile", "-NonInteractive", "-EncodedCommand", encoded], machine, session, {})
+    program = pwsh.program(
+        read_command_line(["-NoProfile", "-NonInteractive", "-EncodedCommand", encoded]), machine, session, {}
+    )
     out, err = bytearray(), bytearray()
     code = program(io.BufferedReader(io.BytesIO()), out.extend, err.extend, threading.Event())  # type: ignore[type-var]
     return Ran(code, out.decode("utf-8").replace("\r\n", "\n"), err.decode("utf-8"))

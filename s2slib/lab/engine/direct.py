@@ -9,14 +9,13 @@ import base64
 import binascii
 import hashlib
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO, Final
 
 from s2slib.lab.engine.protocol import Supervisor
 from s2slib.lab.engine.records import ErrorRecord, Stopped
-from s2slib.lab.engine.registry import Machine
+from s2slib.lab.engine.registry import CommandLine, Machine
 from s2slib.lab.engine.shell import script_not_known
-from s2slib.lab.winrm.powershell_line import USAGE, UsageError, read_command_line
 
 # A test holds these and the product's files together.
 BOOTSTRAP_DIGEST: Final = "6825ee263d713dcd80a95489911d8f7a56468477ec0c58bba123350557db1e8b"
@@ -41,13 +40,13 @@ class DirectEngine:
     name = "direct"
 
     def program(
-        self, argv: Sequence[str], machine: Machine, session: Any, environment: Mapping[str, str]
+        self, line: CommandLine, machine: Machine, session: Any, environment: Mapping[str, str]
     ) -> Callable[[BinaryIO, Write, Write, threading.Event], int]:
-        """What a powershell.exe with these arguments (the program left out) does with its streams."""
+        """What a powershell.exe with this command line does with its streams."""
 
         def run(stdin: BinaryIO, stdout: Write, stderr: Write, stop: threading.Event) -> int:
             return run_process(
-                argv, stdin=stdin, stdout=stdout, stderr=stderr, machine=machine, session=session, stop=stop
+                line, stdin=stdin, stdout=stdout, stderr=stderr, machine=machine, session=session, stop=stop
             )
 
         return run
@@ -57,7 +56,7 @@ class DirectEngine:
 
 
 def run_process(
-    argv: Sequence[str],
+    line: CommandLine,
     *,
     stdin: BinaryIO,
     stdout: Write,
@@ -67,11 +66,6 @@ def run_process(
     stop: threading.Event,
 ) -> int:
     """Be a powershell.exe until its input ends or `stop` is set; its exit code."""
-    try:
-        line = read_command_line(argv)
-    except UsageError as error:
-        stderr(f"{error}\r\n".encode())
-        return USAGE
 
     def refuse(record: ErrorRecord) -> int:
         stderr(shown(record, as_xml=line.xml_errors))

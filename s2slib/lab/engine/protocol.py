@@ -160,7 +160,7 @@ class Supervisor:
             if self._stop.is_set():
                 work.stopping.set()
                 raise Stopped
-            if any(session.state != "Opened" for session in cut):
+            if any(session.lost() for session in cut):
                 work.abandon(cut)
                 return "Failed"
             if elapsed >= request["deadline_s"]:
@@ -174,7 +174,7 @@ class Supervisor:
                 told += 1
         if work.crash is not None:
             raise work.crash
-        if work.failure is None and any(session.state != "Opened" for session in cut):
+        if work.failure is None and any(session.lost() for session in cut):
             work.abandon(cut)
         return "Completed" if work.failure is None else "Failed"
 

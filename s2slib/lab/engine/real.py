@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from importlib.resources import files
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Final
@@ -26,8 +26,7 @@ from typing import IO, Any, BinaryIO, Final
 from s2slib.lab.engine import made
 from s2slib.lab.engine.bridge import Bridge, Event, Side
 from s2slib.lab.engine.direct import STOPPED
-from s2slib.lab.engine.registry import Machine
-from s2slib.lab.winrm.powershell_line import USAGE, UsageError, read_command_line
+from s2slib.lab.engine.registry import CommandLine, Machine
 
 OLDEST: Final = (7, 4)
 _LEFT_OUT = frozenset(("path", "temp", "tmp", "psmodulepath", "home", "userprofile"))
@@ -85,16 +84,12 @@ class RealEngine:
         self.workshop = Workshop(self.pwsh)
 
     def program(
-        self, argv: Sequence[str], machine: Machine, session: Any, environment: Mapping[str, str]
+        self, line: CommandLine, machine: Machine, session: Any, environment: Mapping[str, str]
     ) -> Callable[[BinaryIO, Write, Write, threading.Event], int]:
-        """What a powershell.exe with these arguments (the program left out) does with its streams."""
+        """What a powershell.exe with this command line does with its streams."""
 
         def run(stdin: BinaryIO, stdout: Write, stderr: Write, stop: threading.Event) -> int:
-            try:
-                command = self._command(argv)
-            except UsageError as error:
-                stderr(f"{error}\r\n".encode())
-                return USAGE
+            command = self._command(line)
             side = self.workshop.bridge.admit(Side(machine.registry, machine, session))
             try:
                 surroundings = {**self.workshop.environment(side), **environment}
@@ -108,9 +103,8 @@ class RealEngine:
         """End every process; leave nothing in the temporary folder."""
         self.workshop.close()
 
-    def _command(self, argv: Sequence[str]) -> list[str]:
+    def _command(self, line: CommandLine) -> list[str]:
         """The line as this PowerShell takes it: the lab's set-up first, bare words as a command."""
-        line = read_command_line(argv)
         text, main = line.text, self.workshop.folder / "main.ps1"
         command = [str(self.pwsh), *line.options]
         if not self.version.startswith("5."):

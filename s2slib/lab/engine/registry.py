@@ -298,6 +298,21 @@ class Registry:
         return self._programs.get(low) or self._programs.get(low + ".exe")
 
 
+@dataclass(frozen=True)
+class CommandLine:
+    """What a powershell.exe is to run: `how` is command, encodedcommand, file or stdin; `text` what stands behind it; `options` what stands in front."""
+
+    options: tuple[str, ...]
+    how: str
+    text: str
+    rest: tuple[str, ...] = ()
+
+    @property
+    def xml_errors(self) -> bool:
+        """Whether the error stream is CLIXML, as Windows has it for encoded commands."""
+        return self.how == "encodedcommand"
+
+
 class Machine(Protocol):
     """A simulated server as its engine sees it."""
 

@@ -20,7 +20,7 @@ _COMMON = ("Verbose", "Debug", "ErrorAction", "WarningAction", "InformationActio
 
 
 class RemoteSession:
-    """A PSSession: its endpoint, opened or closed, alive or broken."""
+    """A PSSession: its endpoint, opened or closed. That its far side is gone shows when it is used, as with a real one."""
 
     def __init__(self, endpoint: Endpoint) -> None:
         self.endpoint = endpoint
@@ -31,10 +31,12 @@ class RemoteSession:
     @property
     def state(self) -> str:
         """RunspaceState's name."""
-        if self._closed:
-            return "Closed"
+        return "Closed" if self._closed else "Broken" if self._broken else "Opened"
+
+    def lost(self) -> bool:
+        """Whether its far side turns out to be gone, now that it is used."""
         self._broken = self._broken or not self.endpoint.alive()
-        return "Broken" if self._broken else "Opened"
+        return self._broken
 
     def close(self) -> None:
         """Close the far side."""
@@ -48,6 +50,11 @@ class RemoteSession:
         def back(kind: str, what: Any) -> None:
             put(kind, rebuild(what) if kind == "out" else over_the_wire(what) if kind == "error" else what)
 
+        if self.lost():
+            raise Failed(self.cut())
+        if name.lower() == "get-command":  # what every endpoint shows, and clients look at
+            put("out", v.ps_object(f"Deserialized.{SMA}CmdletInfo", Name=v.to_text(dict(named).get("Name"))))
+            return
         named = [(key, rebuild(value)) for key, value in named]
         at = Place(self.endpoint.machine, self.endpoint.session)
         try:

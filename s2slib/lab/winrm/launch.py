@@ -5,13 +5,14 @@ from __future__ import annotations
 import codecs
 import threading
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO, Final, Protocol
 
-from s2slib.lab.engine.registry import Machine, ProgramCall
+from s2slib.lab.engine.registry import CommandLine, Machine, ProgramCall
 from s2slib.lab.winrm import faults
 from s2slib.lab.winrm.commandline import CmdLine, CmdRefused, read_cmd, split_arguments
 from s2slib.lab.winrm.launching import Launch, LaunchError
+from s2slib.lab.winrm.powershell_line import USAGE, UsageError, read_command_line
 from s2slib.lab.winrm.process import Process, Program, ThreadProcess, Writer
 
 REFUSED: Final = 200  # exit code of a command that the lab does not simulate
@@ -32,8 +33,8 @@ _NOT_SIMULATED: Final = frozenset(
 class Engine(Protocol):
     """What a powershell.exe is."""
 
-    def program(self, argv: Sequence[str], machine: Machine, session: Any, environment: Mapping[str, str]) -> Program:
-        """What one with these arguments (the program left out) does with its streams."""
+    def program(self, line: CommandLine, machine: Machine, session: Any, environment: Mapping[str, str]) -> Program:
+        """What one with this command line does with its streams."""
 
     def close(self) -> None:
         """End what it started."""
@@ -141,7 +142,10 @@ def _program(name: str, line: str, launch: Launch, machine: Machine, session: ob
         return None
     argv = split_arguments(line)[1:]
     if file in ("powershell", "powershell.exe"):
-        return engine.program(argv, machine, session, launch.environment)
+        try:
+            return engine.program(read_command_line(argv), machine, session, launch.environment)
+        except UsageError as error:
+            return _says("", f"{error}\r\n", USAGE, launch)
     spec = machine.registry.program(file)
     if spec is not None:
         return _registered(spec.run, argv, launch, machine, session)

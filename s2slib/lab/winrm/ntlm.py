@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import os
 import re
@@ -11,9 +12,9 @@ import socket
 import struct
 import tempfile
 import threading
-import weakref
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
@@ -23,7 +24,7 @@ from spnego.channel_bindings import GssChannelBindings
 from spnego.exceptions import BadBindingsError, InvalidTokenError
 
 _FILE_VARIABLE: Final = "NTLM_USER_FILE"
-_ENVIRONMENT: Final = threading.Lock()  # the environment belongs to the process, so its lock does too
+_TURN: Final = threading.Lock()  # the file belongs to the process, so its lock does too
 _NEGOTIATE: Final = b"NTLMSSP\x00\x01\x00\x00\x00"
 _AUTHENTICATE: Final = b"NTLMSSP\x00\x03\x00\x00\x00"
 _UNICODE: Final = 0x00000001
@@ -86,18 +87,24 @@ def read_identity(token: bytes) -> Identity | None:
     return Identity(domain, user, _binds_channel(response))
 
 
+@cache
+def _user_file() -> Path:
+    """The process's file, made and named at first use, removed at exit."""
+    folder = Path(tempfile.mkdtemp(prefix="s2slib-"))  # for this user only, by mkdtemp's contract
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    path = folder / "users"
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    os.environ[_FILE_VARIABLE] = str(path)
+    return path
+
+
 class UserFile:
     """The file from which pyspnego reads NTLM users: private, empty, and filled with one line while a login is checked.
 
-    pyspnego finds the file through an environment variable and only there, so checks of all servers in the process take
-    turns. The line holds hashes: a password may contain anything. `close` removes the file.
+    pyspnego finds the file through an environment variable and only there. So this process has one file, named once for
+    all, and checks of all its servers take turns: a variable that came and went would be missing from under other
+    threads that read the environment. The line holds hashes: a password may contain anything.
     """
-
-    def __init__(self) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="s2slib-"))  # for this user only, by mkdtemp's contract
-        self._path = self._folder / "users"
-        os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-        self._remove = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)  # at exit, if not before
 
     @contextlib.contextmanager
     def naming(self, domain: str, user: str, password: str | None) -> Iterator[None]:
@@ -106,23 +113,14 @@ class UserFile:
         An empty `user` names nobody. Raises InvalidTokenError for a name that no account can have.
         """
         line = self._line(domain, user, password) if user else ""
-        with _ENVIRONMENT:
-            before = os.environ.get(_FILE_VARIABLE)
-            self._path.write_text(line, encoding="utf-8")
-            os.environ[_FILE_VARIABLE] = str(self._path)
+        with _TURN:
+            path = _user_file()
+            path.write_text(line, encoding="utf-8")
             try:
                 yield
             finally:
                 if line:
-                    self._path.write_text("", encoding="utf-8")
-                if before is None:
-                    del os.environ[_FILE_VARIABLE]
-                else:
-                    os.environ[_FILE_VARIABLE] = before
-
-    def close(self) -> None:
-        """Remove the file."""
-        self._remove()
+                    path.write_text("", encoding="utf-8")
 
     @staticmethod
     def _line(domain: str, user: str, password: str | None) -> str:

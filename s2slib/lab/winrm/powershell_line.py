@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+from s2slib.lab.engine.registry import CommandLine
 
 _SWITCHES = ("nologo", "noprofile", "noninteractive", "sta", "mta", "noexit")
 _VALUES = (
@@ -26,21 +27,6 @@ class UsageError(Exception):
 
 
 USAGE = -196608
-
-
-@dataclass(frozen=True)
-class CommandLine:
-    """`how` is command, encodedcommand, file or stdin; `text` what stands behind it; `options` what stands in front."""
-
-    options: tuple[str, ...]
-    how: str
-    text: str
-    rest: tuple[str, ...] = ()
-
-    @property
-    def xml_errors(self) -> bool:
-        """Whether the error stream is CLIXML, as Windows has it for encoded commands."""
-        return self.how == "encodedcommand"
 
 
 def read_command_line(argv: Sequence[str]) -> CommandLine:

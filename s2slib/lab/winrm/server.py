@@ -91,7 +91,6 @@ class WinRmServer:
             listener.stop()
         self._listeners.clear()
         self.shells.close()  # what came in meanwhile
-        self.users.close()
 
     def _listen(self, context: ssl.SSLContext | None) -> int:
         listener = _Listener(self, context)

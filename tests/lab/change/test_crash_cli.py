@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from change_world import IN_THE_SCRIPT, ROOT
+from engines import BOTH
 
 from s2slib.lab.service import read_log
 from s2slib.records.journal import Entry, verify
@@ -21,19 +22,21 @@ from s2slib.records.journal import Entry, verify
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL"),
-    pytest.mark.timeout(300),
+    pytest.mark.timeout(1800),
 ]
 S2S = (sys.executable, "-m", "s2slib.cli")
 RESTART = "exchange.restart_iis.atl-exchange-001"
+ASSIGN = "lync.assign_oauth_token_issuer"
 
 
-@pytest.fixture
-def shell(tmp_path: Path) -> Iterator[dict[str, str]]:
-    """The environment of a shell beside a running lab."""
+@pytest.fixture(params=BOTH)
+def shell(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    """The environment of a shell beside a running lab, of either engine."""
+    if request.param == "pwsh":
+        request.getfixturevalue("pwsh")
     state = tmp_path / "lab.json"
-    child = subprocess.Popen(
-        [sys.executable, "-m", "s2slib.lab", "--state", str(state)], stdout=subprocess.PIPE, text=True, cwd=ROOT
-    )
+    command = [sys.executable, "-m", "s2slib.lab", "--state", str(state), "--engine", request.param]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     try:
         assert child.stdout is not None
         assert child.stdout.readline().strip() == "lab ready"
@@ -47,12 +50,12 @@ def shell(tmp_path: Path) -> Iterator[dict[str, str]]:
 def s2s(shell: dict[str, str], *arguments: str) -> tuple[int, dict[str, Any]]:
     """Exit code and JSON object of a verb."""
     done = subprocess.run(
-        [*S2S, *arguments, "--json"], env=shell, cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=240
+        [*S2S, *arguments, "--json"], env=shell, cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=900
     )
     return done.returncode, json.loads(done.stdout)
 
 
-def until(journal: Path, event: str, change: str, *, within_s: float = 120) -> None:
+def until(journal: Path, event: str, change: str, *, within_s: float = 400) -> None:
     """Wait until a line of this event and change stands in a journal."""
     end = time.monotonic() + within_s
     while time.monotonic() < end:
@@ -64,17 +67,22 @@ def until(journal: Path, event: str, change: str, *, within_s: float = 120) -> N
     raise AssertionError(f"no {event} of {change} within {within_s} s")
 
 
-@pytest.mark.parametrize(("event", "change"), [("intent", RESTART)])
-def test_a_killed_apply_is_resumed_and_nothing_is_written_twice(event: str, change: str, shell: dict[str, str]) -> None:
+def killed(shell: dict[str, str], journal: Path, change: str, *arguments: str) -> None:
+    """Run a verb and kill its process, not its kernel, once the journal has the intent of a change."""
+    with subprocess.Popen([*S2S, *arguments], env=shell, cwd=ROOT, stdout=subprocess.DEVNULL) as victim:
+        try:
+            until(journal, "intent", change)
+        finally:
+            victim.send_signal(signal.SIGKILL)
+
+
+def test_an_apply_and_its_resume_are_killed_and_nothing_is_written_twice(shell: dict[str, str]) -> None:
     code, planned = s2s(shell, "plan", "params/lab.yaml")
     assert code == 2
     run = planned["run"]
     journal = Path(shell["S2S_RUNS"]) / run / "journal.jsonl"
-    with subprocess.Popen([*S2S, "apply", run], env=shell, cwd=ROOT, stdout=subprocess.DEVNULL) as victim:
-        try:
-            until(journal, event, change)
-        finally:
-            victim.send_signal(signal.SIGKILL)
+    killed(shell, journal, ASSIGN, "apply", run)
+    killed(shell, journal, RESTART, "resume", run)
     code, resumed = s2s(shell, "resume", run)
     assert (code, resumed["outcome"]) == (0, "trusted"), resumed.get("error")
     entries = verify(journal)

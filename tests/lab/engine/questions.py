@@ -13,6 +13,7 @@ from remoting_machine import SCRIPT, SCRIPT_TEXT, TELL, Desk
 from s2slib.lab.engine.registry import BindError, Call, CmdletSpec, Parameter
 from s2slib.lab.engine.values import Table, ps_object
 from s2slib.lab.winrm.launch import Engine
+from s2slib.lab.winrm.powershell_line import read_command_line
 from s2slib.remoting.process import BOOTSTRAP, script_text
 
 TYPES = (
@@ -237,7 +238,7 @@ def answers(engine: Engine, *, progress: Any = None) -> dict[str, Json]:
     """What an engine answers, by what the question is about."""
     desk = Quiz()
     started = ["-NoProfile", "-NonInteractive", "-EncodedCommand", b64(BOOTSTRAP.encode("utf-16-le"))]
-    process = Driven(engine.program(started, desk, None, {}))
+    process = Driven(engine.program(read_command_line(started), desk, None, {}))
     found: dict[str, Json] = {}
     try:
         opening = f"{b64(script_text())}\n{'0' * 32}\n".encode()

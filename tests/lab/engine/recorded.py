@@ -16,7 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from s2slib.lab.engine.registry import Machine
+from s2slib.lab.engine.registry import CommandLine, Machine
 from s2slib.lab.estate import Estate
 from s2slib.lab.machine import LabMachine, LabSession
 from s2slib.lab.winrm.launch import Engine
@@ -39,7 +39,7 @@ class Step:
 
     kind: str  # start | ask | end | estate
     process: int = 0
-    argv: Sequence[str] = ()
+    line: CommandLine | None = None
     server: str = ""
     session: Any = None
     ask: Sequence[bytes] = ()
@@ -58,12 +58,12 @@ class Recording:
         self._processes = 0
         self.steps: list[Step] = []
 
-    def program(self, argv: Sequence[str], machine: Machine, session: Any, environment: Mapping[str, str]) -> Program:
+    def program(self, line: CommandLine, machine: Machine, session: Any, environment: Mapping[str, str]) -> Program:
         with self._lock:
             self._processes += 1
             number = self._processes
-            self.steps.append(Step("start", number, list(argv), machine.fqdn, session))
-        inner = self._inner.program(argv, machine, session, environment)
+            self.steps.append(Step("start", number, line, machine.fqdn, session))
+        inner = self._inner.program(line, machine, session, environment)
 
         def run(stdin: BinaryIO, stdout: Any, stderr: Any, stop: threading.Event) -> int:
             asked = _Asked()
@@ -128,16 +128,22 @@ class _Tee(io.RawIOBase):
 
     def __init__(self, source: BinaryIO, tell: Callable[[bytes], None]) -> None:
         super().__init__()
-        self._source, self._tell = source, tell
+        self._source, self._tell, self._begun = source, tell, b""
 
     def readable(self) -> bool:
         return True
 
     def readline(self, size: int | None = -1, /) -> bytes:
-        line = self._source.readline(-1 if size is None else size)
-        if line:
-            self._tell(line)
-        return line
+        return self._told(self._source.readline(-1 if size is None else size))
+
+    def read1(self, size: int = -1, /) -> bytes:
+        return self._told(self._source.read1(size))  # type: ignore[attr-defined]
+
+    def _told(self, data: bytes) -> bytes:
+        *lines, self._begun = (self._begun + data).split(b"\n")
+        for line in lines:
+            self._tell(line + b"\n")
+        return data
 
 
 class Frames:
@@ -263,7 +269,8 @@ class Repetition:
         account = self._estate.accounts[step.session.account.name]
         session = LabSession(account, step.session.method, step.session.delegated)
         machine = next(m for m in self._machines.values() if m.fqdn == step.server)
-        return Driven(self._engine.program(step.argv, machine, session, {}))
+        assert step.line is not None
+        return Driven(self._engine.program(step.line, machine, session, {}))
 
     def _ask(self, step: Step) -> None:
         lines = list(step.ask)

@@ -15,6 +15,7 @@ from recorded import Driven
 
 from s2slib.lab.engine.direct import BOOTSTRAP_DIGEST, REFUSED, SCRIPT_DIGEST, DirectEngine
 from s2slib.lab.engine.registry import Call, CmdletSpec, Machine
+from s2slib.lab.winrm.powershell_line import UsageError, read_command_line
 from s2slib.remoting.clixml import readable
 from s2slib.remoting.process import BOOTSTRAP, script_digest, script_text
 
@@ -37,7 +38,7 @@ class Ended:
 
 def powershell(*argv: str, given: str = "", machine: Machine | None = None) -> Ended:
     out, err = bytearray(), bytearray()
-    program = DirectEngine().program(argv, machine or Quiz(), None, {})
+    program = DirectEngine().program(read_command_line(argv), machine or Quiz(), None, {})
     code = program(io.BytesIO(given.encode()), out.extend, err.extend, threading.Event())
     return Ended(code, out.decode(), err.decode())
 
@@ -97,12 +98,17 @@ def test_what_is_no_script_at_all_is_refused_too() -> None:
     assert started("").code == REFUSED
 
 
-def test_wrong_options_are_named() -> None:
-    ended = powershell("-Nonsense", "x")
-    assert ended.code != 0
-    assert "-Nonsense" in ended.err
-    assert "missing parameter" in powershell("-EncodedCommand").err
-    assert "Base64" in powershell("-EncodedCommand", "***").err
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (("-Nonsense", "x"), "-Nonsense"),
+        (("-EncodedCommand",), "missing parameter"),
+        (("-EncodedCommand", "***"), "Base64"),
+    ],
+)
+def test_wrong_options_are_named(argv: tuple[str, ...], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        read_command_line(argv)
 
 
 def test_constrained_language_says_so_before_anything_is_read() -> None:
@@ -128,7 +134,7 @@ def test_a_fault_of_the_lab_is_no_answer_of_a_command() -> None:
 
 
 def test_a_process_that_is_ended_from_outside_ends_at_once() -> None:
-    program = DirectEngine().program(["-EncodedCommand", encoded(BOOTSTRAP)], Quiz(), None, {})
+    program = DirectEngine().program(read_command_line(["-EncodedCommand", encoded(BOOTSTRAP)]), Quiz(), None, {})
     process = Driven(program)
     assert process.ask(f"{b64(script_text())}\n{NONCE}\n".encode(), 0)
     process.end()

@@ -21,7 +21,10 @@ from s2slib.commands.lab_shell import ask
 from s2slib.lab.engine.real import EngineUnavailable, RealEngine, Workshop, find_pwsh, version_of
 from s2slib.lab.engine.registry import Call, CmdletSpec
 from s2slib.lab.service import engine_named
+from s2slib.lab.winrm.powershell_line import read_command_line
 from s2slib.remoting.process import BOOTSTRAP, script_text
+
+STARTED = read_command_line(["-EncodedCommand", b64(BOOTSTRAP.encode("utf-16-le"))])
 
 
 def program(folder: Path, text: str) -> Path:
@@ -139,7 +142,7 @@ def test_a_fault_of_the_lab_ends_the_process_and_is_no_answer_of_a_command(pwsh:
 @pytest.mark.pwsh
 def test_a_script_of_a_mebibyte_runs(pwsh: RealEngine, desk: Quiz) -> None:
     opening = b64("param($in, $nonce) [Console]::Out.WriteLine('<00 1 00 {\"id\":0}>') #" + "x" * (1024 * 1024))
-    process = Driven(pwsh.program(["-EncodedCommand", b64(BOOTSTRAP.encode("utf-16-le"))], desk, None, {}))
+    process = Driven(pwsh.program(STARTED, desk, None, {}))
     assert process.ask(f"{opening}\n{'0' * 32}\n".encode(), 0) == {"id": 0}
     process.end()
 
@@ -153,7 +156,7 @@ def test_a_parameter_that_a_command_lacks_is_the_engine_s_own_error(pwsh: RealEn
 
 @pytest.mark.pwsh
 def test_one_that_dies_in_mid_command_stops_the_lab_s_command(pwsh: RealEngine, desk: Quiz) -> None:
-    process = Driven(pwsh.program(["-EncodedCommand", b64(BOOTSTRAP.encode("utf-16-le"))], desk, None, {}))
+    process = Driven(pwsh.program(STARTED, desk, None, {}))
     ready = process.ask(f"{b64(script_text())}\n{'0' * 32}\n".encode(), 0)
     assert ready is not None
     process.ask(f"{b64(json.dumps({'op': 'open', 'runspace': 'local', 'id': 1}))}\n".encode(), 1)
@@ -168,7 +171,7 @@ def test_one_that_dies_in_mid_command_stops_the_lab_s_command(pwsh: RealEngine, 
 def test_nothing_is_left_when_the_lab_ends(desk: Quiz) -> None:
     engine = RealEngine()
     folder = engine.workshop.folder
-    process = Driven(engine.program(["-EncodedCommand", b64(BOOTSTRAP.encode("utf-16-le"))], desk, None, {}))
+    process = Driven(engine.program(STARTED, desk, None, {}))
     ready = process.ask(f"{b64(script_text())}\n{'0' * 32}\n".encode(), 0)
     assert ready is not None
     process.terminate()

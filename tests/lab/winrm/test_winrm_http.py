@@ -8,6 +8,7 @@ import os
 import socket
 import stat
 import struct
+import subprocess
 import sys
 import threading
 from typing import Any, BinaryIO
@@ -255,8 +256,7 @@ def test_a_name_that_would_break_the_user_file_is_nobody(host: Host, people: Peo
             host.session(user=user).run_cmd("x")
 
 
-def test_the_user_file_is_private_filled_only_during_a_logon_and_gone_at_the_end() -> None:
-    before = os.environ.get("NTLM_USER_FILE")
+def test_the_user_file_is_private_and_filled_only_during_a_logon() -> None:
     users = UserFile()
     with users.naming("LITWAREINC", "kenmyer", PASSWORD):
         path = os.environ["NTLM_USER_FILE"]
@@ -268,9 +268,16 @@ def test_the_user_file_is_private_filled_only_during_a_logon_and_gone_at_the_end
             assert stat.S_IMODE(os.stat(path).st_mode) == 0o600
             assert stat.S_IMODE(os.stat(os.path.dirname(path)).st_mode) == 0o700
     assert os.path.getsize(path) == 0
-    assert os.environ.get("NTLM_USER_FILE") == before
-    users.close()
-    assert not os.path.exists(os.path.dirname(path))
+
+
+def test_the_user_file_is_named_once_for_all_and_gone_with_the_process() -> None:
+    script = (
+        "import os\nfrom s2slib.lab.winrm.ntlm import UserFile\nseen = set()\n"
+        "for _ in range(3):\n    with UserFile().naming('', 'u', 'p'):\n        seen.add(os.environ['NTLM_USER_FILE'])\n"
+        "assert len(seen) == 1 and os.environ['NTLM_USER_FILE'] in seen\nprint(*seen)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert not os.path.exists(os.path.dirname(done.stdout.strip()))
 
 
 @pytest.mark.parametrize(
