@@ -179,7 +179,7 @@ def command(environment: Environment, request: Request) -> tuple[list[str], Path
     """What is started for a request, and in which folder (None: the current one)."""
     python = str(environment.python)
     if request.verb == "test":
-        return [python, "-m", "pytest", *request.rest], environment.root
+        return [python, "-m", "pytest", *(request.rest or ("-n", "2"))], environment.root  # the fast ones side by side
     if request.verb == "notebook":
         return [python, *jupyter.command(environment.root), *request.rest], environment.root
     # -P: a module that happens to lie in the current folder is not taken for one of ours

@@ -300,7 +300,10 @@ class Registry:
 
 @dataclass(frozen=True)
 class CommandLine:
-    """What a powershell.exe is to run: `how` is command, encodedcommand, file or stdin; `text` what stands behind it; `options` what stands in front."""
+    """What a powershell.exe is to run.
+
+    `how` is command, encodedcommand, file or stdin; `text` what stands behind it; `options` what stands in front.
+    """
 
     options: tuple[str, ...]
     how: str

@@ -83,7 +83,7 @@ def whole(last: str) -> Action:
 @pytest.mark.parametrize(
     "dies",
     [
-        Once(True, intent=("after",), reply=("before",)),
+        pytest.param(Once(True, intent=("after",), reply=("before",)), marks=pytest.mark.slow),
         pytest.param(Once(any=("before", "after")), marks=pytest.mark.slow),
         pytest.param(Once(any=("torn",)), marks=pytest.mark.slow),
     ],

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import pytest
 from change_world import ALL, ChangeWorld, states
 from snapshot import difference
 
@@ -16,6 +17,7 @@ STAYS = (
 )  # what the plan says that stays: the key, the export
 
 
+@pytest.mark.slow
 def test_check_apply_verify_apply_again_and_back_out(estate: ChangeWorld) -> None:
     before = estate.settled_state()
     looked = estate.apply(*ALL, mode="check")

@@ -59,7 +59,7 @@ def session_to(state: Path, url: str, transport: str, account: str = "lync") -> 
 
 def test_the_state_file_says_how_to_reach_the_lab(lab: Lab, state: Path) -> None:
     content = published(state)
-    assert set(content) == {"proxy", "ca_file", "accounts", "addresses", "log", "pid", "started", "seed"}
+    assert set(content) == {"proxy", "ca_file", "accounts", "addresses", "log", "pid", "started", "seed", "bridge"}
     assert content["accounts"]["lync"]["user"] == "LITWAREINC\\s2s-lync"
     assert content["pid"] == os.getpid()
     assert datetime.fromisoformat(content["started"]).tzinfo is not None
