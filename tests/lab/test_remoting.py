@@ -298,6 +298,7 @@ def test_a_session_that_the_server_dropped_is_opened_anew_for_the_next_command(
 ) -> None:
     exchange.run(Cmdlet("Get-AuthConfig", {}, "read", "exchange"))
     desk.generation += 1
+    time.sleep(0.5)  # until the far side is really gone
     assert exchange.run(Cmdlet("Set-AuthConfig", {"Realm": "x"}, "write", "exchange")).succeeded
     assert len(desk.given) == 1
     assert len(server.processes) == 2

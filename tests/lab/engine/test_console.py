@@ -81,6 +81,7 @@ def s2s(shell: dict[str, str], *arguments: str) -> tuple[int, dict[str, Any]]:
 
 
 @pytest.mark.pwsh
+@pytest.mark.slow
 @pytest.mark.timeout(400)
 @pytest.mark.usefixtures("pwsh")
 def test_the_article_can_be_typed_and_the_product_finds_the_trust_proven(shell: dict[str, str]) -> None:

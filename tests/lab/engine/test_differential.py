@@ -81,7 +81,7 @@ def explicit_second_hop(way: ChangeWorld, recording: Recording) -> None:
 @pytest.mark.parametrize(
     "way",
     [
-        whole_way,
+        pytest.param(whole_way, marks=pytest.mark.slow),
         odd_estate,
         pytest.param(broken_servers, marks=pytest.mark.slow),
         pytest.param(explicit_second_hop, marks=pytest.mark.slow),
