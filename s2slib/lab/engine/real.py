@@ -26,7 +26,7 @@ from typing import IO, Any, BinaryIO, Final
 from s2slib.lab.engine import made
 from s2slib.lab.engine.bridge import Bridge, Event, Side
 from s2slib.lab.engine.direct import STOPPED
-from s2slib.lab.engine.registry import CommandLine, Machine
+from s2slib.lab.engine.registry import CommandLine, Machine, Registry
 
 OLDEST: Final = (7, 4)
 _LEFT_OUT = frozenset(("path", "temp", "tmp", "psmodulepath", "home", "userprofile"))
@@ -124,7 +124,7 @@ class Workshop:
         self.folder = Path(tempfile.mkdtemp(prefix="s2s-lab-"))
         self.console: Callable[[Event], tuple[Event, Side]] | None = None  # who may sit down at a server, and where
         self.bridge = Bridge(self._prepare, _end_process, self._sit_down)
-        self._machines: dict[int, Path] = {}
+        self._machines: dict[int, tuple[Registry, Path]] = {}  # holding a registry keeps its id its own
         self._lock = threading.Lock()
         scripts = files("s2slib.lab.engine") / "pwsh"
         for name in ("S2SLab.psm1", "prelude.ps1", "main.ps1", "far.ps1", "console.ps1"):
@@ -179,13 +179,13 @@ class Workshop:
     def _machine(self, machine: Machine) -> Path:
         """The folder of a machine's modules and drive, made at first use."""
         with self._lock:
-            found = self._machines.get(id(machine.registry))
+            _, found = self._machines.get(id(machine.registry), (None, None))
             if found is None:
                 found = self.folder / f"machine{len(self._machines) + 1}"
                 scripts = {script.path for script in machine.registry.scripts()} | set(machine.script_files())
                 made.write_modules(found, machine.registry, sorted(scripts))
                 (found / "drive" / "Windows" / "System32").mkdir(parents=True)
-                self._machines[id(machine.registry)] = found
+                self._machines[id(machine.registry)] = machine.registry, found
             for path in machine.script_files():
                 text = machine.read_file(path)
                 file = found / "drive" / made.on_drive(path)
