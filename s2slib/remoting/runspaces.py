@@ -21,7 +21,7 @@ from s2slib.remoting.command import Cmdlet, Command, Program, Script
 from s2slib.remoting.deadline import Deadline
 from s2slib.remoting.frames import SessionRef, encoded, typed
 from s2slib.remoting.ledger import AttemptLedger
-from s2slib.remoting.process import RemoteProcess
+from s2slib.remoting.process import Interrupted, RemoteProcess
 from s2slib.remoting.quoting import CredentialRef, Later, Value
 from s2slib.remoting.reply import RemoteError
 from s2slib.remoting.target import Endpoint, Limits, Secret, Target
@@ -32,6 +32,7 @@ _OPENER = "opener"
 _INNER = "inner"
 _CLOSE_S = 8.0
 _LOOK_S = 10.0  # a session that does not answer for this long is taken for gone
+_STOP_S = 5.0  # and so is one whose look cannot even be stopped in this time
 # What New-PSSession says when the other side does not accept who is asking. Ids and texts UNCONFIRMED for Exchange and Lync.
 _WRONG_LOGON = ("logonfailure", "user name or password is incorrect")
 _DENIED = (
@@ -95,11 +96,20 @@ class Runspaces:
         return command.runspace if command.runspace in self._sessions else None
 
     def lives(self, name: str, deadline: Deadline) -> bool:
-        """Whether an open session still answers: a look in it, at a command that every endpoint shows."""
+        """Whether an open session still answers: a look in it, at a command that every endpoint shows.
+
+        After False the process is to be closed: the look may still hang in it, on a session that ended under it. Raises
+        Interrupted when the process itself is gone.
+        """
         wait_s = max(1, int(deadline.sooner(_LOOK_S).left()))
         looking = {"Name": "Get-Command"}
         request = run_request("Get-Command", name, wait_s, parameters=looking, properties=("Name",))
-        (answer,) = self._process.ask([request], deadline)
+        try:
+            (answer,) = self._process.ask([request], deadline.sooner(wait_s + _STOP_S))
+        except Interrupted as lost:
+            if isinstance(lost.error, errors.Stalled):
+                return False
+            raise
         return answer.get("state") == "completed"
 
     def close(self) -> None:

@@ -615,14 +615,19 @@ def test_a_read_that_finds_its_session_gone_is_asked_once_more_in_a_new_one(host
     assert opened.count("New-PSSession") == 2
 
 
-def test_a_write_does_not_go_through_a_session_that_does_not_answer_a_look(host: Host, reader: Reader) -> None:
+@pytest.mark.parametrize("hangs", [False, True])
+def test_a_write_does_not_go_through_a_session_that_does_not_answer_a_look(
+    host: Host, reader: Reader, hangs: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("s2slib.remoting.runspaces._LOOK_S", 1.0)
+    monkeypatch.setattr("s2slib.remoting.runspaces._STOP_S", 0.2)
     asked: list[str] = []
 
-    def run(request: dict[str, Any], double: Double) -> dict[str, Any]:
+    def run(request: dict[str, Any], double: Double) -> dict[str, Any] | None:
         name = base64.b64decode(request["command"]).decode()
         asked.append(name)
         if name == "Get-Command":
-            return {"state": "timedout"}
+            return None if hangs else {"state": "timedout"}
         return {"output": [True]}
 
     reader.run = run  # type: ignore[method-assign]
