@@ -13,8 +13,8 @@ from typing import Any
 from s2slib.facts import Absent, Fact, Known
 from s2slib.products.lync import on
 from s2slib.products.read import Read, field, flag, instant, raw_bytes, rows, single, text, texts
-from s2slib.remoting.command import Cmdlet, Later, Script, Value
-from s2slib.remoting.reply import Reply
+from s2slib.remoting.values.command import Cmdlet, Later, Script, Value
+from s2slib.remoting.values.reply import Reply
 from s2slib.trust.certificate import from_der
 
 EXCHANGE_APPLICATION_ID = "00000002-0000-0ff1-ce00-000000000000"

@@ -12,8 +12,8 @@ from typing import Any
 
 from s2slib.facts import Fact, Known
 from s2slib.products.read import Read, field, flag, instant, rows, single, text, texts
-from s2slib.remoting.command import Cmdlet, Later, Value
-from s2slib.remoting.reply import Reply
+from s2slib.remoting.values.command import Cmdlet, Later, Value
+from s2slib.remoting.values.reply import Reply
 
 LYNC_APPLICATION_ID = "00000004-0000-0ff1-ce00-000000000000"
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from s2slib.facts import Absent, Fact, Known, Unknown
-from s2slib.remoting.command import Command
-from s2slib.remoting.reply import Reply
+from s2slib.remoting.values.command import Command
+from s2slib.remoting.values.reply import Reply
 
 Parsed = Mapping[str, Fact]
 

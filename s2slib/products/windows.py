@@ -17,8 +17,8 @@ from typing import Any
 from s2slib.facts import Fact, Facts, Known
 from s2slib.products.lync import on
 from s2slib.products.read import Read, field, flag, instant, raw_bytes, rows, text
-from s2slib.remoting.command import Cmdlet, Later, Program, Value
-from s2slib.remoting.reply import Reply
+from s2slib.remoting.values.command import Cmdlet, Later, Program, Value
+from s2slib.remoting.values.reply import Reply
 from s2slib.trust.certificate import PrivateKey
 from s2slib.trust.metadata import MetadataError
 from s2slib.trust.metadata import parse as parse_metadata

@@ -13,6 +13,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from s2slib.errors import S2SError
 from s2slib.records.display import safe_text
 
 GENESIS = "0" * 64
@@ -20,7 +21,7 @@ LOCK_TIMEOUT_S = 30
 TOLD_LIMIT = 200
 
 
-class JournalError(RuntimeError):
+class JournalError(S2SError):
     """The journal cannot be written or does not verify; names the file and the first bad line."""
 
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from s2slib.errors import S2SError
 from s2slib.records.files import write_text
 
 Mode = Literal["check", "verify", "apply"]
@@ -41,7 +42,7 @@ EXIT_CODES: dict[Outcome, int] = {
 }
 
 
-class RecordError(RuntimeError):
+class RecordError(S2SError):
     """run.json is damaged, or another version's."""
 
 

@@ -35,22 +35,22 @@ from s2slib.records.run_record import (
     RunRecord,
     VerificationRecord,
 )
-from s2slib.remoting.command import Effect
+from s2slib.remoting.values.command import Effect
 from s2slib.runbook import verify as verification
-from s2slib.runbook.change import Change, Verdict, rule
-from s2slib.runbook.control import ChangeControl
-from s2slib.runbook.estates import Estates, Opener
-from s2slib.runbook.execute import Executor, Outcome, State
-from s2slib.runbook.finding import Finding, blocking
-from s2slib.runbook.inspect import Inspector, handed_over
-from s2slib.runbook.keeper import Keeper
-from s2slib.runbook.links import opener
-from s2slib.runbook.lock import Holder, Refused, account, writer_lock
+from s2slib.runbook.control.control import ChangeControl
+from s2slib.runbook.control.lock import Holder, Refused, account, writer_lock
+from s2slib.runbook.model.change import Change, Verdict, rule
+from s2slib.runbook.model.finding import Finding, blocking
+from s2slib.runbook.model.plan import Plan
 from s2slib.runbook.phases import judge_all
 from s2slib.runbook.phases import phase as phase_named
-from s2slib.runbook.plan import Plan
-from s2slib.runbook.scope import Scope, export_path
+from s2slib.runbook.reading.estates import Estates, Opener
+from s2slib.runbook.reading.inspect import Inspector, handed_over
+from s2slib.runbook.reading.links import opener
+from s2slib.runbook.reading.scope import Scope, export_path
 from s2slib.runbook.verify import Verification
+from s2slib.runbook.writing.execute import Executor, Outcome, State
+from s2slib.runbook.writing.keeper import Keeper
 
 CEILING: dict[Mode, Effect] = {"check": "read", "verify": "probe", "apply": "write"}
 EVENTS = "progress.jsonl"

@@ -14,19 +14,25 @@ from s2slib.deployment.reach import NetworkPath
 from s2slib.facts import Absent, Facts, Json, Known, Unknown
 from s2slib.products import exchange, lync, windows
 from s2slib.products.lync import on
-from s2slib.remoting.errors import RemotingError
-from s2slib.remoting.reply import Reply
-from s2slib.runbook.catalogue import (
+from s2slib.remoting.values.errors import RemotingError
+from s2slib.remoting.values.reply import Reply
+from s2slib.runbook.hints import hint_for
+from s2slib.runbook.model.finding import Finding, Level
+from s2slib.runbook.reading.catalogue import (
     OWN_METADATA,
     PEER_METADATA,
     REPLICA_CERTIFICATE,
     REPLICA_CONFIGURATION,
 )
-from s2slib.runbook.derive import DC_ENTRY, EXCHANGE_IN_LYNC, LYNC_IN_EXCHANGE, REPLICA_ENTRY, TRUST_LOADED
-from s2slib.runbook.estates import Estates
-from s2slib.runbook.finding import Finding, Level
-from s2slib.runbook.hints import hint_for
-from s2slib.runbook.scope import Scope
+from s2slib.runbook.reading.derive import (
+    DC_ENTRY,
+    EXCHANGE_IN_LYNC,
+    LYNC_IN_EXCHANGE,
+    REPLICA_ENTRY,
+    TRUST_LOADED,
+)
+from s2slib.runbook.reading.estates import Estates
+from s2slib.runbook.reading.scope import Scope
 from s2slib.trust.fetch import FetchError, fetch_metadata
 
 NAME = "verification"

@@ -19,8 +19,8 @@ pytest.importorskip("websocket")
 
 from devtools import Page, chromium
 
-from s2slib.bootstrap import jupyter
-from s2slib.lab.service import Lab
+from bootstrap import jupyter
+from s2slab.service import Lab
 
 ROOT = Path(__file__).resolve().parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import pytest
 
-from s2slib.cli import main
+from s2slib.cli.main import main
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
@@ -38,7 +38,7 @@ def test_every_verb_shows_an_example(name: str) -> None:
 
 
 def test_the_security_page_names_the_hash_of_the_script_that_is_sent() -> None:
-    script = (ROOT / "s2slib" / "remoting" / "invoke.ps1").read_bytes()
+    script = (ROOT / "s2slib" / "remoting" / "shell" / "invoke.ps1").read_bytes()
     assert hashlib.sha256(script).hexdigest() in (ROOT / "docs" / "security.md").read_text(encoding="utf-8")
 
 

@@ -18,7 +18,7 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 import s2slib
-from s2slib.bootstrap import sets
+from bootstrap import sets
 
 ROOT = Path(__file__).parents[2]
 NAMED = {"jupyterlab", "papermill", "ipywidgets", "pywinrm", "requests", "nbval", "pytest"}
@@ -128,11 +128,11 @@ def test_the_package_knows_its_version(project: dict[str, Any]) -> None:
 
 def test_setting_up_imports_the_standard_library_and_itself_only() -> None:
     script = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import s2slib.bootstrap.start; "
+        "import sys; sys.path.insert(0, sys.argv[1]); import bootstrap.start; "
         "print(*sorted(name for name in sys.modules if name.split('.')[0] not in sys.stdlib_module_names))"
     )
     done = subprocess.run([sys.executable, "-I", "-S", "-c", script, str(ROOT)], capture_output=True, text=True)
     assert done.stderr == ""
     loaded = set(done.stdout.split()) - {"__main__"}
     assert loaded
-    assert {name for name in loaded if name != "s2slib" and not name.startswith("s2slib.bootstrap")} == set()
+    assert {name for name in loaded if name != "s2slib" and not name.startswith("bootstrap")} == set()

@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 from s2slib.facts import Facts
 from s2slib.products import lync
-from s2slib.runbook.change import Change
-from s2slib.runbook.expect import lacks
-from s2slib.runbook.finding import Finding
+from s2slib.runbook.model.change import Change
+from s2slib.runbook.model.expect import lacks
+from s2slib.runbook.model.finding import Finding
+from s2slib.runbook.model.plan import Plan
 from s2slib.runbook.phases import (
     autodiscover,
     certificates,
@@ -20,8 +21,7 @@ from s2slib.runbook.phases import (
 )
 from s2slib.runbook.phases.common import ucs_policies
 from s2slib.runbook.phases.export import with_export
-from s2slib.runbook.plan import Plan
-from s2slib.runbook.scope import Scope
+from s2slib.runbook.reading.scope import Scope
 
 Planned = tuple[list[Change], str]
 

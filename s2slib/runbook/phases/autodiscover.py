@@ -7,12 +7,12 @@ from typing import Any
 from s2slib.facts import Facts, Json, Known
 from s2slib.products import exchange, lync
 from s2slib.products.lync import on
-from s2slib.runbook.catalogue import REPLICA_CONFIGURATION
-from s2slib.runbook.change import Change, Settle, Step
-from s2slib.runbook.finding import Finding
+from s2slib.runbook.model.change import Change, Settle, Step
+from s2slib.runbook.model.finding import Finding
 from s2slib.runbook.phases.common import ucs_policies, unknown_findings, waiting
 from s2slib.runbook.phases.undo import undo
-from s2slib.runbook.scope import Scope
+from s2slib.runbook.reading.catalogue import REPLICA_CONFIGURATION
+from s2slib.runbook.reading.scope import Scope
 
 NAME = "autodiscover"
 REPLICATION_S = 1800

@@ -12,12 +12,12 @@ from typing import Any
 from s2slib.facts import Absent, Fact, Facts, Known
 from s2slib.products import exchange, lync, windows
 from s2slib.products.lync import on
-from s2slib.runbook.catalogue import OWN_METADATA, PEER_METADATA, REPLICA_CERTIFICATE
-from s2slib.runbook.change import Change, Settle, Step
-from s2slib.runbook.expect import ABSENT, contains
-from s2slib.runbook.finding import Finding
+from s2slib.runbook.model.change import Change, Settle, Step
+from s2slib.runbook.model.expect import ABSENT, contains
+from s2slib.runbook.model.finding import Finding
 from s2slib.runbook.phases.common import judged, server_time, unknown_findings, waiting
-from s2slib.runbook.scope import Scope
+from s2slib.runbook.reading.catalogue import OWN_METADATA, PEER_METADATA, REPLICA_CERTIFICATE
+from s2slib.runbook.reading.scope import Scope
 from s2slib.trust import certificate
 from s2slib.trust.judgement import Judgement
 

@@ -10,10 +10,10 @@ from s2slib.facts import Facts, Json, Known, Unknown
 from s2slib.products import exchange, lync
 from s2slib.products.lync import on
 from s2slib.products.read import parse_instant
-from s2slib.runbook.change import Change, Settle
-from s2slib.runbook.expect import all_hold
-from s2slib.runbook.finding import Finding
-from s2slib.runbook.scope import Scope
+from s2slib.runbook.model.change import Change, Settle
+from s2slib.runbook.model.expect import all_hold
+from s2slib.runbook.model.finding import Finding
+from s2slib.runbook.reading.scope import Scope
 from s2slib.trust import metadata
 from s2slib.trust.judgement import Judgement
 

@@ -16,15 +16,15 @@ from typing import Any
 from s2slib.facts import Absent, Fact, Facts, Json, Known
 from s2slib.products import exchange, lync
 from s2slib.products.lync import on
-from s2slib.remoting.command import Later
-from s2slib.runbook.catalogue import OWN_METADATA, PEER_METADATA, pinned_controller
-from s2slib.runbook.change import Change, Settle, Step
-from s2slib.runbook.derive import DC_ENTRY, LYNC_IN_EXCHANGE, TRUST_LOADED
-from s2slib.runbook.expect import ABSENT, ANY, contains, lacks, later
-from s2slib.runbook.finding import Finding
+from s2slib.remoting.values.command import Later
+from s2slib.runbook.model.change import Change, Settle, Step
+from s2slib.runbook.model.expect import ABSENT, ANY, contains, lacks, later
+from s2slib.runbook.model.finding import Finding
 from s2slib.runbook.phases.common import lync_realm, ucs_gate, unknown_findings, waiting
 from s2slib.runbook.phases.undo import after_unloading, before_unloading, restarts, undo
-from s2slib.runbook.scope import Scope
+from s2slib.runbook.reading.catalogue import OWN_METADATA, PEER_METADATA, pinned_controller
+from s2slib.runbook.reading.derive import DC_ENTRY, LYNC_IN_EXCHANGE, TRUST_LOADED
+from s2slib.runbook.reading.scope import Scope
 
 NAME = "exchange_partner_application"
 CREATE = "exchange.create_lync_partner_application"

@@ -9,11 +9,11 @@ from __future__ import annotations
 from s2slib.facts import Facts, Known
 from s2slib.products import lync, windows
 from s2slib.products.lync import on
-from s2slib.remoting.command import Later
-from s2slib.runbook.catalogue import EXPORT_ACCESS, EXPORT_HASH
-from s2slib.runbook.change import Change, Step
-from s2slib.runbook.expect import ABSENT, ANY
-from s2slib.runbook.scope import EXPORT_FILE, EXPORT_FOLDER, Scope
+from s2slib.remoting.values.command import Later
+from s2slib.runbook.model.change import Change, Step
+from s2slib.runbook.model.expect import ABSENT, ANY
+from s2slib.runbook.reading.catalogue import EXPORT_ACCESS, EXPORT_HASH
+from s2slib.runbook.reading.scope import EXPORT_FILE, EXPORT_FOLDER, Scope
 
 
 def with_export(d: Scope, facts: Facts, changes: list[Change]) -> list[Change]:

@@ -7,9 +7,9 @@ from typing import Any
 from s2slib.facts import Facts, Json
 from s2slib.products import windows
 from s2slib.products.lync import on
-from s2slib.runbook.change import Change, Settle, Step
-from s2slib.runbook.derive import WEB_HEALTHY
-from s2slib.runbook.scope import ExchangeHost, Scope
+from s2slib.runbook.model.change import Change, Settle, Step
+from s2slib.runbook.reading.derive import WEB_HEALTHY
+from s2slib.runbook.reading.scope import ExchangeHost, Scope
 
 HEALTH_S = 600
 

@@ -15,14 +15,14 @@ from typing import Any
 from s2slib.facts import Absent, Facts, Json, Known
 from s2slib.products import exchange, lync
 from s2slib.products.lync import on
-from s2slib.runbook.catalogue import PEER_METADATA
-from s2slib.runbook.change import Change, Settle, Step
-from s2slib.runbook.derive import EXCHANGE_IN_LYNC, REPLICA_ENTRY
-from s2slib.runbook.expect import ABSENT
-from s2slib.runbook.finding import Finding
+from s2slib.runbook.model.change import Change, Settle, Step
+from s2slib.runbook.model.expect import ABSENT
+from s2slib.runbook.model.finding import Finding
 from s2slib.runbook.phases.common import ucs_gate, unknown_findings, waiting
 from s2slib.runbook.phases.undo import undo
-from s2slib.runbook.scope import Scope
+from s2slib.runbook.reading.catalogue import PEER_METADATA
+from s2slib.runbook.reading.derive import EXCHANGE_IN_LYNC, REPLICA_ENTRY
+from s2slib.runbook.reading.scope import Scope
 
 NAME = "lync_partner_application"
 REPLICATION_S = 1800

@@ -5,9 +5,7 @@ from __future__ import annotations
 from s2slib.facts import Facts, Known, Unknown
 from s2slib.products import exchange, lync
 from s2slib.products.lync import on
-from s2slib.runbook.catalogue import PEER_METADATA, REPLICA_CERTIFICATE
-from s2slib.runbook.derive import ours_in_exchange, ours_in_lync
-from s2slib.runbook.finding import Finding, Level
+from s2slib.runbook.model.finding import Finding, Level
 from s2slib.runbook.phases.common import (
     accepted_realms,
     exchange_realm,
@@ -19,7 +17,9 @@ from s2slib.runbook.phases.common import (
     ucs_gate,
     unknown_findings,
 )
-from s2slib.runbook.scope import Scope
+from s2slib.runbook.reading.catalogue import PEER_METADATA, REPLICA_CERTIFICATE
+from s2slib.runbook.reading.derive import ours_in_exchange, ours_in_lync
+from s2slib.runbook.reading.scope import Scope
 
 NAME = "preflight"
 LARGEST_SKEW_S = 300

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from s2slib.facts import Absent, Facts, Json, Known
 from s2slib.products.lync import on
-from s2slib.runbook.change import Change
-from s2slib.runbook.derive import DC_ENTRY, LYNC_IN_EXCHANGE, TRUST_LOADED
-from s2slib.runbook.expect import ANY
-from s2slib.runbook.finding import Finding
+from s2slib.runbook.model.change import Change
+from s2slib.runbook.model.expect import ANY
+from s2slib.runbook.model.finding import Finding
 from s2slib.runbook.phases.common import ucs_gate, unknown_findings
 from s2slib.runbook.phases.iis import loaded_name, restart
-from s2slib.runbook.scope import ExchangeHost, Scope
+from s2slib.runbook.reading.derive import DC_ENTRY, LYNC_IN_EXCHANGE, TRUST_LOADED
+from s2slib.runbook.reading.scope import ExchangeHost, Scope
 
 NAME = "restart_iis"
 

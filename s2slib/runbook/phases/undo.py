@@ -11,12 +11,12 @@ from typing import Any
 
 from s2slib.facts import Facts, Json
 from s2slib.products.lync import on
-from s2slib.remoting.command import Command
-from s2slib.runbook.change import Change, Settle, Step
-from s2slib.runbook.derive import DC_ENTRY, OLDEST_WORKER, TRUST_HELD
-from s2slib.runbook.expect import after_instant, later
+from s2slib.remoting.values.command import Command
+from s2slib.runbook.model.change import Change, Settle, Step
+from s2slib.runbook.model.expect import after_instant, later
 from s2slib.runbook.phases.iis import loaded_name, restart
-from s2slib.runbook.scope import ExchangeHost, Scope
+from s2slib.runbook.reading.derive import DC_ENTRY, OLDEST_WORKER, TRUST_HELD
+from s2slib.runbook.reading.scope import ExchangeHost, Scope
 
 
 def undo(

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-S2S = (sys.executable, "-m", "s2slib.cli")
+S2S = (sys.executable, "-m", "s2slib")
 SCRIPT = r"C:\Program Files\Microsoft\Exchange Server\V15\Scripts\Configure-EnterprisePartnerApplication.ps1"
 ARGUMENTS = "-AuthMetaDataUrl 'https://atl-cs-001.litwareinc.com/metadata/json/1' -ApplicationType Lync"
 EXCHANGE_URL = "https://autodiscover.litwareinc.com/autodiscover/metadata/json/1"
@@ -40,7 +40,7 @@ LYNC_THEN = (
 def shell(tmp_path: Path) -> Iterator[dict[str, str]]:
     """The environment of somebody beside a running lab."""
     state = tmp_path / "lab.json"
-    command = [sys.executable, "-m", "s2slib.lab", "--state", str(state)]
+    command = [sys.executable, "-m", "s2slab", "--state", str(state)]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     try:
         assert child.stdout is not None

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from lab_run import ALL, EX1, FE1, World, world
 
-from s2slib.lab.winrm.launch import Engine
+from s2slab.winrm.launch import Engine
 from s2slib.notebook.session import NotebookRun
 
 

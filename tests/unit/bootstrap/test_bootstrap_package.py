@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from bootstrap_host import REPOSITORY
 
-from s2slib.bootstrap import package
+from bootstrap import package
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def test_the_entry_points_are_those_of_pyproject(wheel: zipfile.ZipFile) -> None
     parser = configparser.ConfigParser()
     parser.read_string(wheel.read("s2slib-0.1.0.dist-info/entry_points.txt").decode())
     assert {name: dict(parser[name]) for name in parser.sections()} == {
-        "console_scripts": {"s2s": "s2slib.cli:main"},
+        "console_scripts": {"s2s": "s2slib.cli.main:main"},
         "papermill.engine": {"s2s": "s2slib.notebook.entry:RunbookEngine"},
     }
 

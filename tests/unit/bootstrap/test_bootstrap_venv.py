@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from bootstrap_host import Starter, fill_environment
 
-from s2slib.bootstrap import sets, stamp
+from bootstrap import sets, stamp
 
 
 def test_the_first_start_says_what_it_will_do_then_makes_installs_and_hands_over(run_py: Starter) -> None:

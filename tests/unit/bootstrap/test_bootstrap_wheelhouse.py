@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from bootstrap_host import Starter
 
-from s2slib.bootstrap import wheelhouse
-from s2slib.bootstrap.errors import SetupError
+from bootstrap import wheelhouse
+from bootstrap.errors import SetupError
 
 
 @pytest.fixture

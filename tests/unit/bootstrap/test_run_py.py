@@ -17,11 +17,11 @@ from bootstrap_host import REPOSITORY, Starter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s2slib.bootstrap import wheelhouse
-from s2slib.bootstrap.console import Console
-from s2slib.bootstrap.errors import UsageError
-from s2slib.bootstrap.start import USAGE, parse
-from s2slib.bootstrap.venv import missing_module
+from bootstrap import wheelhouse
+from bootstrap.console import Console
+from bootstrap.errors import UsageError
+from bootstrap.start import USAGE, parse
+from bootstrap.venv import missing_module
 
 RUN_PY = REPOSITORY / "run.py"
 
@@ -149,7 +149,7 @@ def test_the_program_handed_to_runs_in_utf_8_mode_with_the_callers_environment(r
 @pytest.mark.parametrize("code", [0, 3])
 def test_the_exit_code_of_the_program_is_that_of_run_py(tmp_path: Path, code: int) -> None:
     script = (
-        "import os, pathlib, sys; from s2slib.bootstrap.start import become; "
+        "import os, pathlib, sys; from bootstrap.start import become; "
         f"sys.exit(become([sys.executable, '-c', 'import os, sys; print(os.getcwd()); sys.exit({code})'], os.environ, "
         f"pathlib.Path({str(tmp_path)!r})))"
     )

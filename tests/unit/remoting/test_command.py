@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s2slib.remoting.command import (
+from s2slib.remoting.values.command import (
     Cmdlet,
     CredentialRef,
     InvalidCommand,

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s2slib.facts import Absent, Fact, Facts, Generated, Known, Unknown
-from s2slib.remoting.command import Cmdlet
-from s2slib.runbook.change import Change, Settle, Step, Verdict, rule
-from s2slib.runbook.expect import ABSENT, ANY, all_hold, contains
-from s2slib.runbook.plan import Plan
+from s2slib.remoting.values.command import Cmdlet
+from s2slib.runbook.model.change import Change, Settle, Step, Verdict, rule
+from s2slib.runbook.model.expect import ABSENT, ANY, all_hold, contains
+from s2slib.runbook.model.plan import Plan
 
 UNKNOWN = Unknown("link lost")
 

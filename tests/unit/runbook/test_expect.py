@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from s2slib.facts import Absent, Facts, Generated, Known, Unknown
-from s2slib.runbook.expect import ABSENT, ANY, all_hold, contains, differences, holds, one_of
+from s2slib.runbook.model.expect import ABSENT, ANY, all_hold, contains, differences, holds, one_of
 
 UNKNOWN = Unknown("no answer")
 

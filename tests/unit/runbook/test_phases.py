@@ -29,9 +29,9 @@ from trusted_estate import (
 from s2slib.facts import Absent, Facts, Known, Unknown
 from s2slib.products import exchange, lync
 from s2slib.products.lync import on
-from s2slib.runbook.finding import Finding, blocking
+from s2slib.runbook.model.finding import Finding, blocking
+from s2slib.runbook.model.plan import ids
 from s2slib.runbook.phases import PHASES, judge_all, phase, whole_plan
-from s2slib.runbook.plan import ids
 
 FOREIGN = {**lync_entry(), "name": "Exchange Online", "use_auth_server": True, "auth_metadata_url": ""}
 

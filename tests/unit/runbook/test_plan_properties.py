@@ -14,12 +14,12 @@ from trusted_estate import EX1, EX2, FE1, FE2, exchange_entry, facts, lync_entry
 from s2slib.facts import Absent, Facts, Generated, Known, Unknown, normal
 from s2slib.products import exchange, lync
 from s2slib.products.lync import on
-from s2slib.remoting.command import Cmdlet
-from s2slib.runbook.change import Change, Settle, Step, Verdict, rule
-from s2slib.runbook.derive import EXCHANGE_IN_LYNC, LYNC_IN_EXCHANGE
-from s2slib.runbook.expect import ABSENT, ANY, contains, lacks, one_of
+from s2slib.remoting.values.command import Cmdlet
+from s2slib.runbook.model.change import Change, Settle, Step, Verdict, rule
+from s2slib.runbook.model.expect import ABSENT, ANY, contains, lacks, one_of
+from s2slib.runbook.model.plan import Plan, PlanError, sha256_of
 from s2slib.runbook.phases import whole_plan
-from s2slib.runbook.plan import Plan, PlanError, sha256_of
+from s2slib.runbook.reading.derive import EXCHANGE_IN_LYNC, LYNC_IN_EXCHANGE
 
 # One independent thing each that a plan may find to be done; several at once make the estates to plan for.
 HARMS: dict[str, dict[str, Any]] = {

@@ -19,8 +19,8 @@ from s2slib.facts import Fact, Facts, Known
 from s2slib.products import exchange, lync
 from s2slib.products.lync import on
 from s2slib.products.windows import metadata_fact
-from s2slib.runbook.derive import derive
-from s2slib.runbook.scope import Scope
+from s2slib.runbook.reading.derive import derive
+from s2slib.runbook.reading.scope import Scope
 from s2slib.trust.certificate import from_der
 
 PARAMS = Path(__file__).resolve().parents[3] / "params"
