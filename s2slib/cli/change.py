@@ -13,14 +13,15 @@ from s2slib.deployment import Deployment, load
 from s2slib.deployment.saved import of_run
 from s2slib.records.journal import Journal, told, torn, verify, verify_end
 from s2slib.records.redaction import Redactor
-from s2slib.records.run_record import EXIT_CODES, Operator, RunRecord
 from s2slib.runbook.control.approval import ApprovalError
 from s2slib.runbook.control.control import ChangeControl
 from s2slib.runbook.control.lock import Holder, Refused, account, unlock, writer_lock
 from s2slib.runbook.model.finding import blocking, ordered
 from s2slib.runbook.model.plan import Plan, PlanError
+from s2slib.runbook.model.record import EXIT_CODES, Operator, RunRecord
 from s2slib.runbook.reading.scope import Scope
 from s2slib.runbook.run import Run
+from s2slib.typed import to_json
 
 REFUSED = EXIT_CODES["refused"]
 
@@ -59,7 +60,7 @@ def approve(run: str, values: dict[str, str], as_json: bool) -> int:
     report.line(f"plan {given.plan_hash}")
     report.line(given.line())
     report.line(f"in the window: s2s apply {folder.name}")
-    report.object(run=folder.name, outcome="approved", plan_hash=given.plan_hash, approval=given.to_json())
+    report.object(run=folder.name, outcome="approved", plan_hash=given.plan_hash, approval=to_json(given))
     return 0
 
 
@@ -82,7 +83,7 @@ def check_plan(run: str, as_json: bool) -> int:
         run=folder.name,
         outcome="refused" if against else "accepted",
         plan_hash=recorded.hash if recorded else "",
-        findings=[finding.to_json() for finding in findings],
+        findings=[to_json(finding) for finding in findings],
     )
     return REFUSED if against else 0
 

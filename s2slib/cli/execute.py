@@ -16,8 +16,8 @@ from s2slib.deployment.network import Timeouts
 from s2slib.deployment.saved import portable, save
 from s2slib.records.journal import JournalError, verify
 from s2slib.records.redaction import Redactor
-from s2slib.records.run_record import RunRecord
 from s2slib.runbook.control.history import History
+from s2slib.runbook.model.record import RunRecord
 from s2slib.runbook.run import RUN_ENDS
 
 PHASE_NOTEBOOKS = (

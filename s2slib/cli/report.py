@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from s2slib.records.run_record import EXIT_CODES, FindingRecord, Outcome, RunRecord
 from s2slib.runbook.model.finding import Finding
+from s2slib.runbook.model.record import EXIT_CODES, RunOutcome, RunRecord
 
 STYLES = {"ok": "green", "done": "green", "warning": "yellow", "blocker": "red", "unknown": "magenta", "already": "dim"}
 
@@ -40,7 +40,7 @@ class Reporter:
         if self._json:
             print(json.dumps(data, ensure_ascii=False, sort_keys=True))
 
-    def findings(self, findings: Iterable[Finding | FindingRecord], indent: str = "") -> None:
+    def findings(self, findings: Iterable[Finding], indent: str = "") -> None:
         """Findings one by one: what was seen, expected, and what to do."""
         for finding in findings:
             where = f"{finding.server}: " if finding.server else ""
@@ -107,7 +107,7 @@ class Reporter:
         `told`: whether run.json was written by this invocation; without that it says nothing of a failure. `is_open`:
         whether of a change in the journal it is not known what became of it.
         """
-        outcome: Outcome = record.outcome if record else "failed"
+        outcome: RunOutcome = record.outcome if record else "failed"
         if failure and (not told or outcome in ("trusted", "nothing_pending", "backed_out")):
             outcome = "failed"
         if failure and is_open:
@@ -149,11 +149,11 @@ class Reporter:
         self._console.print(table)
 
 
-def _finding_row(finding: FindingRecord) -> tuple[str, ...]:
+def _finding_row(finding: Finding) -> tuple[str, ...]:
     return (finding.level, finding.phase, finding.server.split(".")[0], finding.title, finding.seen[:160])
 
 
-VERDICTS: dict[Outcome, str] = {
+VERDICTS: dict[RunOutcome, str] = {
     "trusted": "Trust proven: Lync -> Exchange, by Test-CsExStorageConnectivity on every front end.",
     "nothing_pending": "Nothing is left to change. (Proving the trust is `s2s verify`.)",
     "pending": "Changes are pending.",
@@ -167,7 +167,7 @@ VERDICTS: dict[Outcome, str] = {
 }
 
 
-def _verdict(outcome: Outcome, record: RunRecord | None) -> str:
+def _verdict(outcome: RunOutcome, record: RunRecord | None) -> str:
     """The verdict, and how much was changed where that is the next question."""
     if outcome not in ("pending", "held", "blocked", "refused", "failed"):
         return VERDICTS[outcome]
@@ -180,7 +180,7 @@ def _verdict(outcome: Outcome, record: RunRecord | None) -> str:
     return f"{VERDICTS[outcome]} {made}"
 
 
-def _summary(record: RunRecord | None, folder: Path, outcome: Outcome, failure: str) -> dict[str, Any]:
+def _summary(record: RunRecord | None, folder: Path, outcome: RunOutcome, failure: str) -> dict[str, Any]:
     data: dict[str, Any] = {"run": folder.name, "outcome": outcome, "plan_hash": record.plan_hash if record else ""}
     data["folder"] = str(folder)
     if record:

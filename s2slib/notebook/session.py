@@ -22,14 +22,14 @@ from s2slib.notebook.approval_form import FIELDS, ApprovalForm
 from s2slib.notebook.forms import DeploymentForm
 from s2slib.records.files import write_text
 from s2slib.records.journal import JournalError, told
-from s2slib.records.run_record import Mode, RecordError
 from s2slib.remoting.values.command import Cmdlet
 from s2slib.remoting.values.errors import RemotingError
 from s2slib.runbook.control.approval import ApprovalError
 from s2slib.runbook.control.lock import Refused
 from s2slib.runbook.model.change import Change
-from s2slib.runbook.model.finding import Finding, blocking
+from s2slib.runbook.model.finding import blocking
 from s2slib.runbook.model.plan import PlanError
+from s2slib.runbook.model.record import Mode, RecordError
 from s2slib.runbook.phases import judge_all, phase
 from s2slib.runbook.run import PhaseResult, Run
 from s2slib.show.render import Fold, Lines, Table, View, plainly
@@ -304,7 +304,7 @@ class NotebookRun:
         record = self._run.record
         rows = [finding for item in record.phases for finding in item.findings]
         rows += record.verification.findings if record.verification else []
-        return findings_view("Findings", [Finding(**row.model_dump()) for row in rows])
+        return findings_view("Findings", rows)
 
     def journal_view(self) -> View:
         """The journal, verified line by line."""

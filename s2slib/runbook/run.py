@@ -24,10 +24,17 @@ from s2slib.facts import Facts, Known
 from s2slib.records.files import write_json
 from s2slib.records.journal import Journal, verify_end
 from s2slib.records.redaction import Redactor
-from s2slib.records.run_record import (
+from s2slib.remoting.values.command import Effect
+from s2slib.runbook import verify as verification
+from s2slib.runbook.control.control import ChangeControl
+from s2slib.runbook.control.lock import Holder, Refused, account, writer_lock
+from s2slib.runbook.model.change import Change, Verdict, rule
+from s2slib.runbook.model.finding import Finding, blocking
+from s2slib.runbook.model.outcome import Outcome, State
+from s2slib.runbook.model.plan import Plan
+from s2slib.runbook.model.record import (
     BACK_OUT,
     PLAN,
-    FindingRecord,
     Mode,
     Operator,
     PhaseRecord,
@@ -35,13 +42,6 @@ from s2slib.records.run_record import (
     RunRecord,
     VerificationRecord,
 )
-from s2slib.remoting.values.command import Effect
-from s2slib.runbook import verify as verification
-from s2slib.runbook.control.control import ChangeControl
-from s2slib.runbook.control.lock import Holder, Refused, account, writer_lock
-from s2slib.runbook.model.change import Change, Verdict, rule
-from s2slib.runbook.model.finding import Finding, blocking
-from s2slib.runbook.model.plan import Plan
 from s2slib.runbook.phases import judge_all
 from s2slib.runbook.phases import phase as phase_named
 from s2slib.runbook.reading.estates import Estates, Opener
@@ -49,7 +49,7 @@ from s2slib.runbook.reading.inspect import Inspector, handed_over
 from s2slib.runbook.reading.links import opener
 from s2slib.runbook.reading.scope import Scope, export_path
 from s2slib.runbook.verify import Verification
-from s2slib.runbook.writing.execute import Executor, Outcome, State
+from s2slib.runbook.writing.execute import Executor
 from s2slib.runbook.writing.keeper import Keeper
 
 CEILING: dict[Mode, Effect] = {"check": "read", "verify": "probe", "apply": "write"}
@@ -304,7 +304,7 @@ class Run:
                 proven=found.proven,
                 storage_tests=found.storage_tests,
                 storage_passed=found.storage_passed,
-                findings=[_finding(finding) for finding in found.findings],
+                findings=list(found.findings),
             )
         )
         self.say("trust proven" if found.proven else "trust not proven")
@@ -480,14 +480,10 @@ class Run:
                 seconds=result.seconds,
                 servers_read=len(self.scope.reached),
                 facts_read=sum(isinstance(fact, Known) for fact in facts.values()),
-                findings=[_finding(finding) for finding in result.findings],
+                findings=list(result.findings),
             )
         )
         self.say(f"{result.title}: {result.state}" + (f" ({result.detail})" if result.detail else ""))
-
-
-def _finding(finding: Finding) -> FindingRecord:
-    return FindingRecord(**finding.to_json())
 
 
 def _to_make(changes: Sequence[Change]) -> str:

@@ -9,10 +9,10 @@ from s2slib.facts import Absent, Fact, Facts, Json, Known, Unknown, fact_from_js
 from s2slib.runbook.model.change import Change
 from s2slib.runbook.model.expect import show, show_fact
 from s2slib.runbook.model.finding import Finding, blocking, ordered, worst
+from s2slib.runbook.model.outcome import Outcome
 from s2slib.runbook.model.plan import Plan
 from s2slib.runbook.run import PhaseResult
 from s2slib.runbook.verify import Verification
-from s2slib.runbook.writing.execute import Outcome
 from s2slib.show.render import Fold, Lines, Part, Table, View
 
 VALUE_LIMIT = 160  # characters of one text inside a fact: certificates and documents are in facts.json, whole

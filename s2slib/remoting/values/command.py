@@ -12,13 +12,14 @@ A command is never text that is put together. It travels as a name and typed val
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Annotated, Any, Literal, TypeAlias, get_args
+
+from pydantic import Discriminator, PlainSerializer, PlainValidator, ValidationInfo
+from pydantic.dataclasses import dataclass
 
 from s2slib.remoting.values.quoting import (
     CredentialRef,
@@ -34,6 +35,7 @@ from s2slib.remoting.values.quoting import (
     value_from_json,
     value_to_json,
 )
+from s2slib.typed import RECORDED, STRICT
 
 __all__ = [
     "Cmdlet",
@@ -48,8 +50,6 @@ __all__ = [
     "SecretRef",
     "Value",
     "bind",
-    "command_from_json",
-    "command_to_json",
     "permits",
 ]
 
@@ -57,7 +57,6 @@ Effect: TypeAlias = Literal["read", "probe", "write"]
 Runspace: TypeAlias = Literal["local", "lync", "exchange"]
 
 _EFFECTS: tuple[Effect, ...] = get_args(Effect)  # in rising order
-_RUNSPACES: tuple[Runspace, ...] = get_args(Runspace)
 _NAME = re.compile(r"[A-Za-z]+-[A-Za-z]+")
 _PARAMETER = re.compile(r"[A-Za-z][A-Za-z0-9]*")
 _PROPERTY = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -76,7 +75,51 @@ def permits(ceiling: Effect, effect: Effect) -> bool:
     return _EFFECTS.index(effect) <= _EFFECTS.index(ceiling)
 
 
-@dataclass(frozen=True)
+def _parameters(given: Any, info: ValidationInfo) -> Mapping[str, Value]:
+    """Parameters checked and frozen. In a record they are pairs, so that sorted keys keep their order."""
+    if info.context == RECORDED:
+        given = _from_pairs(given)
+    parameters = dict(given)
+    mapping_key(parameters)
+    for name, value in parameters.items():
+        if not _PARAMETER.fullmatch(name):
+            raise InvalidCommand(f"not the name of a parameter: {name!r}")
+        if name.lower() in _RESERVED:
+            raise InvalidCommand(f"a command may not steer its own records with -{name}")
+        if isinstance(value, list):
+            parameters[name] = value = tuple(value)
+        check_value(value, f"-{name}")
+    return MappingProxyType(parameters)
+
+
+def _from_pairs(pairs: object) -> dict[str, Value]:
+    if not isinstance(pairs, list):
+        raise InvalidCommand("parameters are a list of pairs")
+    parameters: dict[str, Value] = {}
+    for pair in pairs:
+        if not isinstance(pair, list) or len(pair) != 2 or not isinstance(pair[0], str) or pair[0] in parameters:
+            raise InvalidCommand("parameters are a list of pairs, each name once")
+        parameters[pair[0]] = value_from_json(pair[1])
+    return parameters
+
+
+def _arguments(given: Any) -> tuple[str | Later, ...]:
+    return tuple(value_from_json(item) if isinstance(item, dict) else item for item in given)  # type: ignore[misc]
+
+
+Parameters = Annotated[
+    Mapping[str, Value],
+    PlainValidator(_parameters),
+    PlainSerializer(lambda given: [[name, value_to_json(value)] for name, value in given.items()]),
+]
+Arguments = Annotated[
+    tuple[str | Later, ...],
+    PlainValidator(_arguments),
+    PlainSerializer(lambda given: [value_to_json(value) for value in given]),
+]
+
+
+@dataclass(frozen=True, config=STRICT)
 class Cmdlet:
     """A cmdlet and its parameters, in the order they are shown.
 
@@ -85,50 +128,31 @@ class Cmdlet:
     """
 
     name: str
-    parameters: Mapping[str, Value] = field(default_factory=dict)
+    parameters: Parameters = field(default_factory=lambda: MappingProxyType({}))
     effect: Effect = "read"
     runspace: Runspace = "local"
     properties: tuple[str, ...] | None = None
     depth: int = 4
+    kind: Literal["cmdlet"] = field(default="cmdlet", kw_only=True, repr=False)
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
             raise InvalidCommand(f"not the name of a cmdlet: {self.name!r}")
-        _settle_parameters(self)
-        _check_effect(self.effect, self.runspace)
-        if self.properties is not None:
-            object.__setattr__(self, "properties", tuple(self.properties))
-            for name in self.properties:
-                if not _PROPERTY.fullmatch(name):
-                    raise InvalidCommand(f"not the name of a property: {name!r}")
+        for name in self.properties or ():
+            if not _PROPERTY.fullmatch(name):
+                raise InvalidCommand(f"not the name of a property: {name!r}")
         if not 1 <= self.depth <= _MAX_DEPTH:
             raise InvalidCommand(f"depth is 1 to {_MAX_DEPTH}")
 
     def __hash__(self) -> int:
-        return hash(self.digest())
+        return hash(self.render())
 
     def render(self) -> str:
         """The line as a person would type it; the wanted properties are not part of it."""
         return " ".join((self.name, *_rendered_parameters(self.parameters)))
 
-    def to_json(self) -> dict[str, Any]:
-        """The command as JSON; parameters as pairs, so that sorted keys keep their order."""
-        return {
-            "kind": "cmdlet",
-            "name": self.name,
-            "parameters": _parameters_to_json(self.parameters),
-            "effect": self.effect,
-            "runspace": self.runspace,
-            "properties": None if self.properties is None else list(self.properties),
-            "depth": self.depth,
-        }
 
-    def digest(self) -> str:
-        """SHA-256 of the canonical JSON, lower-case hexadecimal."""
-        return _digest(self.to_json())
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Program:
     """An executable by its full Windows path. Its exit code is in the reply, its error output among the errors.
 
@@ -136,20 +160,19 @@ class Program:
     """
 
     path: str
-    arguments: tuple[str | Later, ...] = ()
+    arguments: Arguments = ()
     effect: Effect = "read"
     runspace: Literal["local"] = "local"
+    kind: Literal["program"] = field(default="program", kw_only=True, repr=False)
 
     def __post_init__(self) -> None:
         _check_path(self.path, ".exe")
-        object.__setattr__(self, "arguments", tuple(self.arguments))
         for argument in self.arguments:
             if isinstance(argument, Later):
                 continue
             if not argument or '"' in argument or (argument.endswith("\\") and " " in argument):
                 raise InvalidCommand(f"Windows PowerShell cannot pass this argument unchanged: {argument!r}")
             check_text(argument, f"an argument of {self.name}")
-        _check_effect(self.effect, self.runspace)
 
     @property
     def name(self) -> str:
@@ -160,17 +183,8 @@ class Program:
         """The line as a person would type it in PowerShell."""
         return " ".join(("&", quoted(self.path), *(rendered(argument) for argument in self.arguments)))
 
-    def to_json(self) -> dict[str, Any]:
-        """The command as JSON."""
-        arguments = [value_to_json(argument) for argument in self.arguments]
-        return {"kind": "program", "path": self.path, "arguments": arguments, "effect": self.effect}
 
-    def digest(self) -> str:
-        """SHA-256 of the canonical JSON, lower-case hexadecimal."""
-        return _digest(self.to_json())
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Script:
     """A .ps1 on the server by its full Windows path. Raises InvalidCommand.
 
@@ -179,22 +193,20 @@ class Script:
     """
 
     path: str
-    parameters: Mapping[str, Value] = field(default_factory=dict)
+    parameters: Parameters = field(default_factory=lambda: MappingProxyType({}))
     effect: Effect = "read"
     runspace: Literal["local"] = "local"
     imports: tuple[str, ...] = ()
+    kind: Literal["script"] = field(default="script", kw_only=True, repr=False)
 
     def __post_init__(self) -> None:
         _check_path(self.path, ".ps1")
-        _settle_parameters(self)
-        object.__setattr__(self, "imports", tuple(self.imports))
         for name in self.imports:
             if not _NAME.fullmatch(name):
                 raise InvalidCommand(f"not the name of a cmdlet: {name!r}")
-        _check_effect(self.effect, self.runspace)
 
     def __hash__(self) -> int:
-        return hash(self.digest())
+        return hash(self.render())
 
     @property
     def name(self) -> str:
@@ -205,50 +217,8 @@ class Script:
         """The line as a person would type it in the Exchange Management Shell."""
         return " ".join(("&", quoted(self.path), *_rendered_parameters(self.parameters)))
 
-    def to_json(self) -> dict[str, Any]:
-        """The command as JSON; parameters as pairs, so that sorted keys keep their order."""
-        return {
-            "kind": "script",
-            "path": self.path,
-            "parameters": _parameters_to_json(self.parameters),
-            "effect": self.effect,
-            "imports": list(self.imports),
-        }
 
-    def digest(self) -> str:
-        """SHA-256 of the canonical JSON, lower-case hexadecimal."""
-        return _digest(self.to_json())
-
-
-Command: TypeAlias = Cmdlet | Program | Script
-
-
-def command_to_json(command: Command) -> dict[str, Any]:
-    """The command as one JSON object, the form that plans and journals keep."""
-    return command.to_json()
-
-
-def command_from_json(data: Mapping[str, Any]) -> Command:
-    """The command that `command_to_json` wrote; InvalidCommand for anything else, unknown fields included."""
-    fields = dict(data)
-    kind = fields.pop("kind", None)
-    try:
-        if "parameters" in fields:
-            fields["parameters"] = _parameters_from_json(fields["parameters"])
-        if isinstance(fields.get("arguments"), list):
-            fields["arguments"] = tuple(value_from_json(item) for item in fields["arguments"])
-        for name in ("imports", "properties"):
-            if isinstance(fields.get(name), list):
-                fields[name] = tuple(fields[name])
-        if kind == "cmdlet":
-            return Cmdlet(**fields)
-        if kind == "program":
-            return Program(**fields)
-        if kind == "script":
-            return Script(**fields)
-    except (TypeError, ValueError) as error:
-        raise InvalidCommand(f"not a recorded command: {error}") from None
-    raise InvalidCommand(f"not a recorded command: kind {kind!r}")
+Command: TypeAlias = Annotated[Cmdlet | Program | Script, Discriminator("kind")]
 
 
 def bind(command: Command, known: Mapping[str, Value]) -> Command:
@@ -262,21 +232,6 @@ def bind(command: Command, known: Mapping[str, Value]) -> Command:
     return replace(command, parameters={name: bound(value) for name, value in command.parameters.items()})
 
 
-def _settle_parameters(command: Cmdlet | Script) -> None:
-    """Checks the parameters and freezes them."""
-    parameters = dict(command.parameters)
-    mapping_key(parameters)
-    for name, value in parameters.items():
-        if not _PARAMETER.fullmatch(name):
-            raise InvalidCommand(f"not the name of a parameter: {name!r}")
-        if name.lower() in _RESERVED:
-            raise InvalidCommand(f"{command.name} may not steer its own records with -{name}")
-        if isinstance(value, list):
-            parameters[name] = value = tuple(value)
-        check_value(value, f"-{name} of {command.name}")
-    object.__setattr__(command, "parameters", MappingProxyType(parameters))
-
-
 def _rendered_parameters(parameters: Mapping[str, Value]) -> list[str]:
     """Switches and booleans as -Name:$true, which binds to both."""
     return [
@@ -285,34 +240,7 @@ def _rendered_parameters(parameters: Mapping[str, Value]) -> list[str]:
     ]
 
 
-def _parameters_to_json(parameters: Mapping[str, Value]) -> list[list[Any]]:
-    return [[name, value_to_json(value)] for name, value in parameters.items()]
-
-
-def _parameters_from_json(pairs: object) -> dict[str, Value]:
-    if not isinstance(pairs, list):
-        raise InvalidCommand("parameters are a list of pairs")
-    parameters: dict[str, Value] = {}
-    for pair in pairs:
-        if not isinstance(pair, list) or len(pair) != 2 or not isinstance(pair[0], str) or pair[0] in parameters:
-            raise InvalidCommand("parameters are a list of pairs, each name once")
-        parameters[pair[0]] = value_from_json(pair[1])
-    return parameters
-
-
-def _check_effect(effect: object, runspace: object) -> None:
-    if effect not in _EFFECTS:
-        raise InvalidCommand(f"not an effect: {effect!r}")
-    if runspace not in _RUNSPACES:
-        raise InvalidCommand(f"not a runspace: {runspace!r}")
-
-
 def _check_path(path: str, suffix: str) -> None:
     check_text(path, "a path")
     if not _PATH.fullmatch(path) or not path.lower().endswith(suffix) or "\\..\\" in path:
         raise InvalidCommand(f"not the full path of a {suffix} file on a local drive: {path!r}")
-
-
-def _digest(data: Mapping[str, Any]) -> str:
-    canonical = json.dumps(data, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-    return hashlib.sha256(canonical.encode("ascii")).hexdigest()

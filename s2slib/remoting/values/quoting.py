@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
+from s2slib.errors import S2SError
+
 SINGLE_QUOTES = "'\u2018\u2019\u201a\u201b"
 """The characters that PowerShell takes for a single quote; each is doubled inside a single-quoted text."""
 
@@ -17,7 +19,7 @@ _LATER = re.compile(r"[a-z][A-Za-z0-9_./-]{0,119}")
 _REFERENCE = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 
-class InvalidCommand(ValueError):
+class InvalidCommand(S2SError):
     """A command or one of its values cannot be handed to PowerShell unchanged; nothing was sent."""
 
 
@@ -54,8 +56,8 @@ class Later:
             raise InvalidCommand(f"not the name of a value that is known later: {self.name!r}")
 
 
-Scalar: TypeAlias = "str | int | bool | bytes | datetime | None"
-Value: TypeAlias = "Scalar | tuple[Scalar, ...] | SecretRef | CredentialRef | Later"
+Scalar: TypeAlias = str | int | bool | bytes | datetime | None
+Value: TypeAlias = Scalar | tuple[Scalar, ...] | SecretRef | CredentialRef | Later
 """What a parameter may be. A bool serves switches and booleans alike; a datetime is aware; an int fits 64 bits."""
 
 

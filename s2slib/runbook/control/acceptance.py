@@ -17,15 +17,16 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 from s2slib.facts import Facts
-from s2slib.records.run_record import Operator
 from s2slib.runbook.control.approval import Approval
 from s2slib.runbook.control.history import History
 from s2slib.runbook.control.lock import UNKNOWN
 from s2slib.runbook.model.change import Change, Verdict, rule
 from s2slib.runbook.model.finding import Finding
 from s2slib.runbook.model.plan import Plan
+from s2slib.runbook.model.record import Operator
 from s2slib.runbook.phases import whole_plan
 from s2slib.runbook.reading.scope import Scope
+from s2slib.typed import to_json
 
 PHASE = "plan"
 
@@ -72,7 +73,7 @@ def approved(
                 "have this plan approved, or make a new run",
             )
         )
-    elif changed := _not_as_recorded(approval.to_json(), recorded):
+    elif changed := _not_as_recorded(to_json(approval), recorded):
         findings.append(
             _refusal(
                 "approval.changed",

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import BeforeValidator, PlainSerializer, ValidationInfo
+from pydantic.dataclasses import dataclass
 
 from s2slib.errors import EXIT_USAGE, S2SError
 from s2slib.records.files import write_json
+from s2slib.typed import RECORDED, STRICT, from_json, to_json
 
 FILE = "approval.json"
 LONGEST_TEXT = 200
@@ -25,31 +29,30 @@ class ApprovalError(S2SError):
     exit_code = EXIT_USAGE
 
 
-@dataclass(frozen=True)
+def _utc_text(value: datetime) -> str:
+    return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _recorded(value: Any, info: ValidationInfo) -> Any:
+    return instant(str(value), str(info.field_name)) if info.context == RECORDED else value
+
+
+Instant = Annotated[datetime, BeforeValidator(_recorded), PlainSerializer(_utc_text)]
+"""Aware and in UTC; recorded in whole seconds."""
+
+
+@dataclass(frozen=True, config=STRICT)
 class Approval:
-    """An approval as recorded. Instants are aware and in UTC."""
+    """An approval as recorded."""
 
     plan_hash: str
     approver: str  # as claimed
     ticket: str
-    not_before: datetime
-    not_after: datetime
+    not_before: Instant
+    not_after: Instant
     account: str  # the operating-system account that recorded it
     host: str
-    at: datetime
-
-    def to_json(self) -> dict[str, Any]:
-        """The approval as one JSON object; instants as ISO 8601 in UTC."""
-        return {key: _text(value) if isinstance(value, datetime) else value for key, value in asdict(self).items()}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Approval:
-        """The approval that `to_json` wrote; ApprovalError when it is none."""
-        try:
-            instants = {key: _instant(str(data[key]), key) for key in ("not_before", "not_after", "at")}
-            return cls(**{**data, **instants})
-        except (KeyError, TypeError, ValueError) as error:
-            raise ApprovalError(f"{FILE} is not an approval of this version of the product: {error}") from None
+    at: Instant
 
     def says_the_same_as(self, other: Approval) -> bool:
         """Whether the other is for the same plan, ticket and window, by the same person and account."""
@@ -59,7 +62,7 @@ class Approval:
         """The approval in one sentence."""
         return (
             f"approved by {self.approver} (as claimed; recorded by account {self.account} on {self.host}), "
-            f"ticket {self.ticket}, from {_text(self.not_before)} to {_text(self.not_after)}"
+            f"ticket {self.ticket}, from {_utc_text(self.not_before)} to {_utc_text(self.not_after)}"
         )
 
 
@@ -79,11 +82,11 @@ def given(
     for name, value in names.items():
         if not value or len(value) > LONGEST_TEXT or not value.isprintable():
             raise ApprovalError(f"{name} = {value[:40]!r}: allowed is one line of 1 to {LONGEST_TEXT} characters")
-    begin, end = _instant(not_before, "not_before"), _instant(not_after, "not_after")
+    begin, end = instant(not_before, "not_before"), instant(not_after, "not_after")
     if end <= begin:
         raise ApprovalError(f"not_after = {not_after}: allowed is an instant after not_before ({not_before})")
     if end <= now:
-        raise ApprovalError(f"not_after = {not_after}: the window is over; it is {_text(now)} now")
+        raise ApprovalError(f"not_after = {not_after}: the window is over; it is {_utc_text(now)} now")
     return Approval(plan_hash, names["approver"], names["ticket"], begin, end, account, host, now)
 
 
@@ -98,15 +101,24 @@ def load(folder: Path) -> Approval | None:
         raise ApprovalError(f"{FILE} cannot be read: {type(error).__name__}") from None
     if not isinstance(data, dict):
         raise ApprovalError(f"{FILE} is not an approval of this version of the product")
-    return Approval.from_json(data)
+    return recorded(data)
+
+
+def recorded(data: Mapping[str, Any]) -> Approval:
+    """The approval that a record holds; ApprovalError when it is none."""
+    try:
+        return from_json(Approval, data)
+    except ValueError as error:
+        raise ApprovalError(f"{FILE} is not an approval of this version of the product: {error}") from None
 
 
 def save(folder: Path, approval: Approval) -> None:
     """Put an approval into a run folder."""
-    write_json(folder / FILE, approval.to_json())
+    write_json(folder / FILE, to_json(approval))
 
 
-def _instant(text: str, name: str) -> datetime:
+def instant(text: str, name: str) -> datetime:
+    """The aware UTC instant of an ISO text with a time zone; ApprovalError names the field."""
     try:
         parsed = datetime.fromisoformat(text.strip())
     except ValueError:
@@ -116,7 +128,3 @@ def _instant(text: str, name: str) -> datetime:
     if parsed.utcoffset() is None:
         raise ApprovalError(f"{name} = {text}: has no time zone; write 2026-11-28T22:00+01:00 or 2026-11-28T21:00Z")
     return parsed.astimezone(UTC)
-
-
-def _text(value: datetime) -> str:
-    return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

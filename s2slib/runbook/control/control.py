@@ -19,7 +19,6 @@ from pathlib import Path
 from s2slib.facts import Facts, Json
 from s2slib.records.files import write_json
 from s2slib.records.journal import Journal, JournalError, verify
-from s2slib.records.run_record import Operator
 from s2slib.runbook.control import acceptance, approval
 from s2slib.runbook.control.approval import Approval, ApprovalError
 from s2slib.runbook.control.history import History
@@ -28,8 +27,10 @@ from s2slib.runbook.model import limits
 from s2slib.runbook.model.change import Change
 from s2slib.runbook.model.finding import Finding
 from s2slib.runbook.model.plan import Plan, PlanError, back_out_of
+from s2slib.runbook.model.record import Operator
 from s2slib.runbook.phases import whole_plan
 from s2slib.runbook.reading.scope import EXPORT_FILE, Scope, export_path
+from s2slib.typed import to_json
 from s2slib.workspace import RunName
 
 PLAN = "plan.json"
@@ -139,10 +140,10 @@ class ChangeControl:
             now=self._now(),
         )
         kept = self.approval
-        if kept is not None and given.says_the_same_as(kept) and self._approved == kept.to_json():
+        if kept is not None and given.says_the_same_as(kept) and self._approved == to_json(kept):
             return kept
-        self._approved = self._journal.append("approved", **given.to_json()).data
-        given = Approval.from_json(self._approved)
+        self._approved = self._journal.append("approved", **to_json(given)).data
+        given = approval.recorded(self._approved)
         approval.save(self._folder, given)
         return given
 
@@ -173,8 +174,8 @@ class ChangeControl:
         written = self.history.written()
         if self._scope.policy.approval == "required" and written:
             plan = self.recorded_plan()
-            approved = {change.id: change.to_json() for change in plan.changes} if plan else {}
-            strange = [change.id for change in written if approved.get(change.id) != change.to_json()]
+            approved = {change.id: to_json(change) for change in plan.changes} if plan else {}
+            strange = [change.id for change in written if approved.get(change.id) != to_json(change)]
             if strange or plan is None or self._approved.get("plan_hash") != plan.hash:
                 raise Refused(
                     "the journal holds changes that are not in the approved plan "

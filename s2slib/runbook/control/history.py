@@ -10,10 +10,9 @@ from typing import Any
 from s2slib.facts import Json
 from s2slib.records.journal import Entry, JournalError
 from s2slib.runbook.model.change import Change
+from s2slib.runbook.model.outcome import OVER, SAYS_NOTHING, WRITTEN
+from s2slib.typed import from_json
 
-OVER = ("done", "already", "not_needed")
-WRITTEN = ("done", "unsettled", "failed", "uncertain")
-SAYS_NOTHING = ("already", "moved", "blocked", "held", "stopped", "not_needed", "by_hand")  # of what was begun
 UNDO = "undo."
 
 
@@ -72,7 +71,7 @@ class History:
 
     def _intent(self, entry: Entry) -> None:
         try:
-            change = Change.from_json(entry.data["change"])
+            change = from_json(Change, entry.data["change"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise JournalError(
                 f"line {entry.number} of the journal is an intent of another version of the product ({type(error).__name__})"

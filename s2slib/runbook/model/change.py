@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from enum import StrEnum
-from typing import Any
+from typing import Annotated
 
-from s2slib.facts import Absent, Fact, Facts, Generated, Json, Known, fact_from_json, fact_to_json, normal
-from s2slib.remoting.values.command import Command, bind, command_from_json, command_to_json
+from pydantic import BeforeValidator, InstanceOf, PlainSerializer
+from pydantic.dataclasses import dataclass
+
+from s2slib.facts import Absent, Fact, Facts, Generated, Json, Known, Unknown, fact_from_json, fact_to_json, normal
+from s2slib.remoting.values.command import Command, bind
 from s2slib.runbook.model import expect
-from s2slib.runbook.model.expect import ABSENT, ANY, all_hold, differences, names_later, unanswered
+from s2slib.runbook.model.expect import Conditions, all_hold, differences, unanswered
+from s2slib.typed import STRICT
+
+Effect = Annotated[
+    InstanceOf[Known] | InstanceOf[Absent] | InstanceOf[Unknown] | InstanceOf[Generated],
+    BeforeValidator(lambda given: fact_from_json(given) if isinstance(given, Mapping) else given),
+    PlainSerializer(fact_to_json),
+]
+Place = tuple[str, str]
+"""Where a value is found: a fact's key and the field in it, empty for the whole."""
 
 
 class Verdict(StrEnum):
@@ -22,7 +34,7 @@ class Verdict(StrEnum):
     BLOCKED = "blocked"  # an unknown among them
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Step:
     """A command and the server that runs it (FQDN)."""
 
@@ -33,45 +45,22 @@ class Step:
         """The line as a person would type it on that server."""
         return self.command.render()
 
-    def to_json(self) -> dict[str, Any]:
-        """The step as one JSON object."""
-        return {"server": self.server, "command": command_to_json(self.command)}
-
     def bind(self, known: Mapping[str, Json]) -> Step:
         """The step with every `Later` put in that `known` names."""
         return replace(self, command=bind(self.command, known))
 
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Step:
-        """The step that `to_json` wrote."""
-        return cls(data["server"], command_from_json(data["command"]))
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Settle:
     """A condition with a deadline, in seconds of server time: replication, health."""
 
-    conditions: Mapping[str, Json]
+    conditions: Conditions
     within_s: int
     poll_s: int = 10
     what: str = ""
 
-    def to_json(self) -> dict[str, Any]:
-        """The condition as one JSON object."""
-        return {
-            "conditions": normal(self.conditions),
-            "within_s": self.within_s,
-            "poll_s": self.poll_s,
-            "what": self.what,
-        }
 
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Settle:
-        """The condition that `to_json` wrote."""
-        return cls(data["conditions"], data["within_s"], data["poll_s"], data["what"])
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Change:
     """One intended write.
 
@@ -92,9 +81,9 @@ class Change:
     target: str
     reason: str
     steps: tuple[Step, ...]
-    rests_on: Mapping[str, Json]
-    after: Mapping[str, Json]
-    effects: Mapping[str, Fact] = field(default_factory=dict)
+    rests_on: Conditions
+    after: Conditions
+    effects: Mapping[str, Effect] = field(default_factory=dict)
     undo: tuple[Change, ...] = ()
     irreversible: str = ""
     settled_when: Settle | None = None
@@ -102,10 +91,14 @@ class Change:
     recovery: tuple[Step, ...] = ()
     hold_before: bool = False
     proven_by: str = "verification"
-    binds: Mapping[str, tuple[str, str]] = field(default_factory=dict)
-    binds_before: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    binds: Mapping[str, Place] = field(default_factory=dict)
+    binds_before: Mapping[str, Place] = field(default_factory=dict)
     only_if: Mapping[str, Json] = field(default_factory=dict)
-    half_way: Mapping[str, Json] = field(default_factory=dict)
+    half_way: Conditions = field(default_factory=dict)
+    lines: tuple[str, ...] = ()  # the steps, rendered: what people approve
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lines", tuple(step.render() for step in self.steps))
 
     def bind(self, known: Mapping[str, Json]) -> Change:
         """The change with every value put in that `known` names; its undo keeps its own places."""
@@ -114,9 +107,9 @@ class Change:
             self,
             steps=tuple(step.bind(known) for step in self.steps),
             recovery=tuple(step.bind(known) for step in self.recovery),
-            rests_on=expect.bind(self.rests_on, known),
-            after=expect.bind(self.after, known),
-            settled_when=None if settle is None else replace(settle, conditions=expect.bind(settle.conditions, known)),
+            rests_on=_bound(self.rests_on, known),
+            after=_bound(self.after, known),
+            settled_when=None if settle is None else replace(settle, conditions=_bound(settle.conditions, known)),
         )
 
     def project(self, facts: Facts) -> Facts:
@@ -126,66 +119,16 @@ class Change:
         if self.settled_when:
             conditions.update(self.settled_when.conditions)
         for key, expected in conditions.items():
-            updates[key] = _projected(facts[key], expected, f"{self.id}: {key}")
+            updates[key] = expected.project(facts[key], f"{self.id}: {key}")
         updates.update(self.effects)
         return facts.updated(updates)
 
-    def to_json(self) -> dict[str, Any]:
-        """The change as canonical JSON, the form that is hashed and approved."""
-        settled = self.settled_when
-        return {
-            "id": self.id,
-            "phase": self.phase,
-            "title": self.title,
-            "target": self.target,
-            "reason": self.reason,
-            "steps": [step.to_json() for step in self.steps],
-            "lines": [step.render() for step in self.steps],
-            "rests_on": normal(self.rests_on),
-            "after": normal(self.after),
-            "undo": [change.to_json() for change in self.undo],
-            "irreversible": self.irreversible,
-            "settled_when": None if settled is None else settled.to_json(),
-            "users_notice": self.users_notice,
-            "recovery": [step.to_json() for step in self.recovery],
-            "hold_before": self.hold_before,
-            "proven_by": self.proven_by,
-            "binds": {name: list(place) for name, place in sorted(self.binds.items())},
-            "binds_before": {name: list(place) for name, place in sorted(self.binds_before.items())},
-            "only_if": normal(self.only_if),
-            "half_way": normal(self.half_way),
-            "effects": {key: fact_to_json(fact) for key, fact in sorted(self.effects.items())},
-        }
 
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Change:
-        """The change that `to_json` wrote; KeyError, TypeError or ValueError when it is none."""
-        settled = data["settled_when"]
-        return cls(
-            id=data["id"],
-            phase=data["phase"],
-            title=data["title"],
-            target=data["target"],
-            reason=data["reason"],
-            steps=tuple(Step.from_json(item) for item in data["steps"]),
-            rests_on=data["rests_on"],
-            after=data["after"],
-            undo=tuple(cls.from_json(item) for item in data["undo"]),
-            irreversible=data["irreversible"],
-            settled_when=None if settled is None else Settle.from_json(settled),
-            users_notice=data["users_notice"],
-            recovery=tuple(Step.from_json(item) for item in data["recovery"]),
-            hold_before=data["hold_before"],
-            proven_by=data["proven_by"],
-            binds={name: (place[0], place[1]) for name, place in data["binds"].items()},
-            binds_before={name: (place[0], place[1]) for name, place in data["binds_before"].items()},
-            only_if=data["only_if"],
-            half_way=data["half_way"],
-            effects={key: fact_from_json(fact) for key, fact in data["effects"].items()},
-        )
+def _bound(conditions: Conditions, known: Mapping[str, Json]) -> Conditions:
+    return {key: wanted.bind(known) for key, wanted in conditions.items()}
 
 
-def bound_values(places: Mapping[str, tuple[str, str]], facts: Facts) -> dict[str, Json]:
+def bound_values(places: Mapping[str, Place], facts: Facts) -> dict[str, Json]:
     """The values that `places` (name -> key and field) have in facts; what is not known there is left out.
 
     A whole fact (no field) that is absent is known too: its value is None.
@@ -202,44 +145,7 @@ def bound_values(places: Mapping[str, tuple[str, str]], facts: Facts) -> dict[st
     return found
 
 
-def _projected(before: Fact, expected: Json, selector: str) -> Fact:
-    if names_later(expected) or (isinstance(expected, Mapping) and "$after" in expected):
-        return Generated(selector)
-    if isinstance(expected, Mapping):
-        if expected == ABSENT:
-            return Absent()
-        if expected == ANY:
-            return before if isinstance(before, Known) and before.value else Generated(selector)
-        if "$contains" in expected:
-            held = list(before.value) if isinstance(before, Known) and isinstance(before.value, list | tuple) else []
-            missing = [item for item in expected["$contains"] if _fold(item) not in {_fold(h) for h in held}]
-            return Known(held + missing)
-        if "$lacks" in expected:
-            unwanted = {_fold(item) for item in expected["$lacks"]}
-            held = list(before.value) if isinstance(before, Known) and isinstance(before.value, list | tuple) else []
-            return Known([item for item in held if _fold(item) not in unwanted])
-        if "$one_of" in expected:
-            return Known(expected["$one_of"][0])
-        old = before.value if isinstance(before, Known) and isinstance(before.value, Mapping) else {}
-        merged = dict(old)
-        for key, item in expected.items():
-            fact = _projected(Known(old[key]) if key in old else Absent(), item, f"{selector}.{key}")
-            merged[key] = (
-                fact.value
-                if isinstance(fact, Known)
-                else f"(generated: {fact.selector})"
-                if isinstance(fact, Generated)
-                else None
-            )
-        return Known(merged)
-    return Known(expected)
-
-
-def _fold(value: Json) -> Json:
-    return value.casefold() if isinstance(value, str) else str(value)
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Ruling:
     """The one rule applied: the verdict and, unless it is do or done, every condition that stands against it."""
 

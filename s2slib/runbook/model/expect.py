@@ -1,152 +1,416 @@
-"""Conditions on facts, as canonical JSON: what a change rests on, what holds after it, when it has settled.
+"""Conditions on facts: what a change rests on, what holds after it, when it has settled. Their JSON stands in plans.
 
-| form | holds when the fact is |
-| --- | --- |
-| any JSON value | known and equal (a mapping: every key it names matches; more keys do not matter; text ignores case) |
-| {"$absent": true} | absent |
-| {"$any": true} | known and not empty |
-| {"$contains": [..]} | a known list that holds every one of these (text ignores case) |
-| {"$lacks": [..]} | absent, or a known list that holds none of these |
-| {"$one_of": [..]} | known and matches one of these |
-| {"$after": instant} | known, and an instant later than that one, or empty |
-| {"$later": name} | nothing yet: `bind` puts in what an earlier change brought |
+| JSON | class | holds when the fact is |
+| --- | --- | --- |
+| any other value | Is | known and equal (text ignores case) |
+| a mapping | Fields | known, and each field that it names matches; more fields do not matter |
+| {"$absent": true} | Missing | absent |
+| {"$any": true} | Something | known and not empty |
+| {"$contains": [..]} | Contains | a known list that holds every one of these |
+| {"$lacks": [..]} | Lacks | absent, or a known list that holds none of these |
+| {"$one_of": [..]} | OneOf | known and matches one of these, or absent where that is one of them |
+| {"$after": instant} | After | known, and an instant later than that one, or empty |
+| {"$later": name} | Later | nothing yet: `bind` puts in what an earlier change brought |
 
 An Unknown fact and a value that is known later hold and never fail: the answer is None.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar
 
-from s2slib.facts import Absent, Fact, Facts, Generated, Json, Known, Unknown
+from pydantic import BeforeValidator, InstanceOf, PlainSerializer
+
+from s2slib.facts import Absent, Fact, Facts, Generated, Json, Known, Unknown, normal
 from s2slib.products.read import parse_instant
 
-ABSENT: Json = {"$absent": True}
-ANY: Json = {"$any": True}
 
+class Condition(ABC):
+    """A condition on one value. `json` is its canonical form, from which `condition` makes it again."""
 
-def contains(*items: Json) -> Json:
-    """The condition that a list holds every one of `items`."""
-    return {"$contains": list(items)}
+    when_absent: ClassVar[bool] = False  # whether it holds for what is absent
 
+    @property
+    @abstractmethod
+    def json(self) -> Json:
+        """The condition as JSON."""
 
-def lacks(*items: Json) -> Json:
-    """The condition that a list holds none of `items`, or that there is no list."""
-    return {"$lacks": list(items)}
+    @abstractmethod
+    def matches(self, value: Json) -> bool:
+        """Whether a known value satisfies it."""
 
+    @abstractmethod
+    def project(self, before: Fact, selector: str) -> Fact:
+        """The fact of which it holds, made of the one before; `selector` says what it is the value of."""
 
-def one_of(*items: Json) -> Json:
-    """The condition that a value matches one of `items`."""
-    return {"$one_of": list(items)}
+    @abstractmethod
+    def show(self) -> str:
+        """The condition in a few words."""
 
+    def inner(self) -> tuple[Condition, ...]:
+        """The conditions that it is made of."""
+        return ()
 
-def after_instant(value: Json) -> Json:
-    """The condition that an instant is later than `value`, or that there is none."""
-    return {"$after": value}
+    def bind(self, known: Mapping[str, Json]) -> Condition:
+        """The condition with every Later put in that `known` names."""
+        return self
 
+    def waits_for(self) -> set[str]:
+        """The names of the values in it that are not known yet."""
+        return {name for part in self.inner() for name in part.waits_for()}
 
-def later(name: str) -> Json:
-    """The place of a value that an earlier change brings."""
-    return {"$later": name}
-
-
-def bind(conditions: Mapping[str, Json], known: Mapping[str, Json]) -> dict[str, Json]:
-    """The conditions with every `later` that `known` names put in; the others stay."""
-    return {key: _bound(value, known) for key, value in conditions.items()}
-
-
-def _bound(value: Json, known: Mapping[str, Json]) -> Json:
-    if isinstance(value, Mapping):
-        if set(value) == {"$later"}:
-            return known.get(value["$later"], value)
-        return {key: _bound(item, known) for key, item in value.items()}
-    return [_bound(item, known) for item in value] if isinstance(value, list | tuple) else value
-
-
-def names_later(value: Json) -> set[str]:
-    """The names of the values in a condition that are not known yet."""
-    if isinstance(value, Mapping):
-        if set(value) == {"$later"}:
-            return {value["$later"]}
-        return {name for item in value.values() for name in names_later(item)}
-    return {name for item in value for name in names_later(item)} if isinstance(value, list | tuple) else set()
-
-
-def holds(fact: Fact, expected: Json) -> bool | None:
-    """Whether `fact` satisfies `expected`; None when the fact is unknown."""
-    if names_later(expected) and isinstance(fact, Known | Generated):
-        return None
-    match fact:
-        case Unknown():
+    def holds(self, fact: Fact) -> bool | None:
+        """Whether a fact satisfies it; None when that is not known."""
+        if self.waits_for() and isinstance(fact, Known | Generated):
             return None
-        case Absent():
-            if isinstance(expected, Mapping) and "$one_of" in expected:
-                return any(holds(fact, item) for item in expected["$one_of"])
-            return bool(expected == ABSENT) or (isinstance(expected, Mapping) and "$lacks" in expected)
-        case Generated():
-            return bool(expected == ANY)
-        case Known(value):
-            return _matches(value, expected)
+        match fact:
+            case Known(value):
+                return self.matches(value)
+            case Absent():
+                return self.when_absent
+            case Generated():
+                return isinstance(self, Something)
+        return None
 
 
-def _matches(value: Json, expected: Json) -> bool:
-    if isinstance(expected, Mapping):
-        if expected == ABSENT:
-            return False
-        if expected == ANY:
-            return value not in (None, "", [], {})
-        if "$contains" in expected:
-            return isinstance(value, list | tuple) and all(
-                any(_matches(item, wanted) for item in value) for wanted in expected["$contains"]
-            )
-        if "$lacks" in expected:
-            return isinstance(value, list | tuple) and not any(
-                _matches(item, unwanted) for item in value for unwanted in expected["$lacks"]
-            )
-        if "$one_of" in expected:
-            return any(_matches(value, item) for item in expected["$one_of"])
-        if "$after" in expected:
-            return value == "" or (isinstance(value, str) and parse_instant(value) > parse_instant(expected["$after"]))
-        if not isinstance(value, Mapping):
-            return False
-        return all(
-            (item == ABSENT and value.get(key) in (None, "")) or (key in value and _matches(value[key], item))
-            for key, item in expected.items()
+@dataclass(frozen=True)
+class Is(Condition):
+    """Equal to a value, which is kept as plans hash it."""
+
+    value: Json
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", normal(self.value))
+
+    @property
+    def json(self) -> Json:
+        """The value itself."""
+        return self.value
+
+    def matches(self, value: Json) -> bool:
+        """Equal, text in any case, lists item by item."""
+        return _equal(value, self.value)
+
+    def project(self, before: Fact, selector: str) -> Fact:
+        """Known."""
+        return Known(self.value)
+
+    def show(self) -> str:
+        """The value."""
+        return show(self.value)
+
+
+@dataclass(frozen=True)
+class Fields(Condition):
+    """Fields of an object, each with its condition."""
+
+    of: Mapping[str, Condition]
+
+    @property
+    def json(self) -> Json:
+        """A mapping."""
+        return {name: part.json for name, part in sorted(self.of.items())}
+
+    def inner(self) -> tuple[Condition, ...]:
+        """One for each field."""
+        return tuple(self.of.values())
+
+    def bind(self, known: Mapping[str, Json]) -> Condition:
+        """Every field bound."""
+        return Fields({name: part.bind(known) for name, part in self.of.items()})
+
+    def matches(self, value: Json) -> bool:
+        """Every field that is named; an empty field counts as missing."""
+        return isinstance(value, Mapping) and all(
+            (isinstance(part, Missing) and value.get(name) in (None, ""))
+            or (name in value and part.matches(value[name]))
+            for name, part in self.of.items()
         )
-    if isinstance(value, str) and isinstance(expected, str):
-        return value.casefold() == expected.casefold()
-    if isinstance(value, list | tuple) and isinstance(expected, list | tuple):
-        return len(value) == len(expected) and all(_matches(a, b) for a, b in zip(value, expected, strict=True))
-    return type(value) is type(expected) and bool(value == expected)
+
+    def project(self, before: Fact, selector: str) -> Fact:
+        """The object before, these fields projected."""
+        old = before.value if isinstance(before, Known) and isinstance(before.value, Mapping) else {}
+        merged = dict(old)
+        for name, part in self.of.items():
+            match part.project(Known(old[name]) if name in old else Absent(), f"{selector}.{name}"):
+                case Known(value):
+                    merged[name] = value
+                case Generated(place):
+                    merged[name] = f"(generated: {place})"
+                case _:
+                    merged[name] = None
+        return Known(merged)
+
+    def show(self) -> str:
+        """Each field and its condition."""
+        return ", ".join(f"{name}={part.show()}" for name, part in self.of.items()) or "(nothing)"
 
 
-def all_hold(facts: Facts, conditions: Mapping[str, Json]) -> bool | None:
+@dataclass(frozen=True)
+class Missing(Condition):
+    """Not there."""
+
+    when_absent = True
+    json: ClassVar[Json] = {"$absent": True}
+
+    def matches(self, value: Json) -> bool:
+        """Nothing that is known."""
+        return False
+
+    def project(self, before: Fact, selector: str) -> Fact:
+        """Absent."""
+        return Absent()
+
+    def show(self) -> str:
+        """One word."""
+        return "absent"
+
+
+@dataclass(frozen=True)
+class Something(Condition):
+    """There, and not empty."""
+
+    json: ClassVar[Json] = {"$any": True}
+
+    def matches(self, value: Json) -> bool:
+        """Anything but an empty value."""
+        return value not in (None, "", [], {})
+
+    def project(self, before: Fact, selector: str) -> Fact:
+        """As it was if it was something, else known after apply."""
+        return before if isinstance(before, Known) and before.value else Generated(selector)
+
+    def show(self) -> str:
+        """Two words."""
+        return "any value"
+
+
+@dataclass(frozen=True)
+class _OfMany(Condition):
+    items: tuple[Condition, ...]
+    tag: ClassVar[str]
+
+    @property
+    def json(self) -> Json:
+        """The tag and the items."""
+        return {self.tag: [item.json for item in self.items]}
+
+    def inner(self) -> tuple[Condition, ...]:
+        """The items."""
+        return self.items
+
+    def bind(self, known: Mapping[str, Json]) -> Condition:
+        """Every item bound."""
+        return type(self)(tuple(item.bind(known) for item in self.items))
+
+    def has(self, item: Condition, values: Json) -> bool:
+        """Whether a list has a value that matches an item."""
+        return any(item.matches(value) for value in values)
+
+
+class Contains(_OfMany):
+    """A list with every one of these."""
+
+    tag = "$contains"
+
+    def matches(self, value: Json) -> bool:
+        """A list that has each."""
+        return isinstance(value, list | tuple) and all(self.has(item, value) for item in self.items)
+
+    def project(self, before: Fact, selector: str) -> Fact:
+        """The list before, and what it lacked."""
+        held = _held(before)
+        return Known([*held, *(item.json for item in self.items if not self.has(item, held))])
+
+    def show(self) -> str:
+        """The items."""
+        return "contains " + ", ".join(item.show() for item in self.items)
+
+
+class Lacks(_OfMany):
+    """No list, or one with none of these."""
+
+    when_absent = True
+    tag = "$lacks"
+
+    def matches(self, value: Json) -> bool:
+        """A list that has none."""
+        return isinstance(value, list | tuple) and not any(self.has(item, value) for item in self.items)
+
+    def project(self, before: Fact, selector: str) -> Fact:
+        """The list before without them."""
+        return Known([value for value in _held(before) if not any(item.matches(value) for item in self.items)])
+
+    def show(self) -> str:
+        """The items."""
+        return "without " + ", ".join(item.show() for item in self.items)
+
+
+class OneOf(_OfMany):
+    """One of these."""
+
+    tag = "$one_of"
+
+    @property
+    def when_absent(self) -> bool:  # type: ignore[override]
+        """Where one of them allows it."""
+        return any(item.when_absent for item in self.items)
+
+    def matches(self, value: Json) -> bool:
+        """A value that matches one."""
+        return any(item.matches(value) for item in self.items)
+
+    def project(self, before: Fact, selector: str) -> Fact:
+        """The first."""
+        return self.items[0].project(before, selector)
+
+    def show(self) -> str:
+        """Each."""
+        return " or ".join(item.show() for item in self.items)
+
+
+@dataclass(frozen=True)
+class After(Condition):
+    """An instant later than another, or none."""
+
+    instant: Condition
+
+    @property
+    def json(self) -> Json:
+        """The tag and the instant."""
+        return {"$after": self.instant.json}
+
+    def inner(self) -> tuple[Condition, ...]:
+        """The instant."""
+        return (self.instant,)
+
+    def bind(self, known: Mapping[str, Json]) -> Condition:
+        """The instant bound."""
+        return After(self.instant.bind(known))
+
+    def matches(self, value: Json) -> bool:
+        """Later, or empty."""
+        return value == "" or (isinstance(value, str) and parse_instant(value) > parse_instant(self.instant.json))
+
+    def project(self, before: Fact, selector: str) -> Fact:
+        """Known after apply."""
+        return Generated(selector)
+
+    def show(self) -> str:
+        """In words."""
+        return f"later than {self.instant.show()}"
+
+
+@dataclass(frozen=True)
+class Later(Condition):
+    """The place of a value that an earlier change brings."""
+
+    name: str
+
+    @property
+    def json(self) -> Json:
+        """The tag and the name."""
+        return {"$later": self.name}
+
+    def bind(self, known: Mapping[str, Json]) -> Condition:
+        """The value, where it is known."""
+        return condition(known[self.name]) if self.name in known else self
+
+    def waits_for(self) -> set[str]:
+        """Its own name."""
+        return {self.name}
+
+    def matches(self, value: Json) -> bool:
+        """Nothing, while it is not bound."""
+        return False
+
+    def project(self, before: Fact, selector: str) -> Fact:
+        """Known after apply."""
+        return Generated(selector)
+
+    def show(self) -> str:
+        """In words."""
+        return f"(known after apply: {self.name})"
+
+
+ABSENT, ANY = Missing(), Something()
+_TAGGED: dict[str, Callable[[Json], Condition]] = {
+    "$absent": lambda _: ABSENT,
+    "$any": lambda _: ANY,
+    "$contains": lambda items: contains(*items),
+    "$lacks": lambda items: lacks(*items),
+    "$one_of": lambda items: one_of(*items),
+    "$after": lambda item: After(condition(item)),
+    "$later": Later,
+}
+
+
+def condition(given: Json | Condition) -> Condition:
+    """A condition from its JSON, or from a value that is to be met; ValueError for a tag that there is not."""
+    if isinstance(given, Condition):
+        return given
+    if not isinstance(given, Mapping):
+        return Is(given)
+    tags = [name for name in given if str(name).startswith("$")]
+    if not tags:
+        return Fields({str(name): condition(part) for name, part in given.items()})
+    if len(given) != 1 or tags[0] not in _TAGGED:
+        raise ValueError(f"not a condition: {sorted(given)}")
+    return _TAGGED[tags[0]](given[tags[0]])
+
+
+Conditions = Mapping[
+    str, Annotated[InstanceOf[Condition], BeforeValidator(condition), PlainSerializer(lambda given: given.json)]
+]
+"""Conditions by the keys of the facts that they are on."""
+
+
+def wanted(given: Mapping[str, Any]) -> dict[str, Condition]:
+    """Conditions by key, of conditions or of values that are to be met."""
+    return {key: condition(part) for key, part in given.items()}
+
+
+def contains(*items: Json) -> Contains:
+    """The condition that a list holds every one of `items`."""
+    return Contains(tuple(condition(item) for item in items))
+
+
+def lacks(*items: Json) -> Lacks:
+    """The condition that a list holds none of `items`, or that there is no list."""
+    return Lacks(tuple(condition(item) for item in items))
+
+
+def one_of(*items: Json) -> OneOf:
+    """The condition that a value matches one of `items`."""
+    return OneOf(tuple(condition(item) for item in items))
+
+
+def all_hold(facts: Facts, conditions: Conditions) -> bool | None:
     """Whether every condition holds: False beats None (unknown), None beats True."""
-    answers = [holds(facts[key], expected) for key, expected in conditions.items()]
+    answers = [part.holds(facts[key]) for key, part in conditions.items()]
     if False in answers:
         return False
     return None if None in answers else True
 
 
-def differences(facts: Facts, conditions: Mapping[str, Json]) -> list[tuple[str, str, str]]:
+def differences(facts: Facts, conditions: Conditions) -> list[tuple[str, str, str]]:
     """(key, seen, expected) of every condition that does not hold, unknown ones included."""
     return [
-        (key, show_fact(facts[key]), show(expected))
-        for key, expected in conditions.items()
-        if holds(facts[key], expected) is not True
+        (key, show_fact(facts[key]), part.show())
+        for key, part in conditions.items()
+        if part.holds(facts[key]) is not True
     ]
 
 
-def unanswered(facts: Facts, conditions: Mapping[str, Json]) -> list[tuple[str, str, str]]:
+def unanswered(facts: Facts, conditions: Conditions) -> list[tuple[str, str, str]]:
     """(key, seen, expected) of every condition on something that is not known."""
     return [
-        (
-            key,
-            show_fact(facts[key]) if isinstance(facts[key], Unknown) else f"unknown: {show(expected)}",
-            show(expected),
-        )
-        for key, expected in conditions.items()
-        if holds(facts[key], expected) is None
+        (key, show_fact(fact) if isinstance(fact, Unknown) else f"unknown: {part.show()}", part.show())
+        for key, part in conditions.items()
+        if part.holds(fact := facts[key]) is None
     ]
 
 
@@ -164,25 +428,23 @@ def show_fact(fact: Fact) -> str:
 
 
 def show(value: Json) -> str:
-    """A value or condition in a few words, for people."""
+    """A value in a few words, for people."""
     if isinstance(value, Mapping):
-        if value == ABSENT:
-            return "absent"
-        if value == ANY:
-            return "any value"
-        if "$contains" in value:
-            return "contains " + ", ".join(show(item) for item in value["$contains"])
-        if "$lacks" in value:
-            return "without " + ", ".join(show(item) for item in value["$lacks"])
-        if "$one_of" in value:
-            return " or ".join(show(item) for item in value["$one_of"])
-        if "$after" in value:
-            return f"later than {show(value['$after'])}"
-        if "$later" in value:
-            return f"(known after apply: {value['$later']})"
         return ", ".join(f"{key}={show(item)}" for key, item in value.items()) or "(nothing)"
     if isinstance(value, list | tuple):
         return ", ".join(show(item) for item in value) or "(none)"
-    if value is None or value == "":
-        return "(empty)"
-    return str(value)
+    return "(empty)" if value is None or value == "" else str(value)
+
+
+def _held(fact: Fact) -> list[Json]:
+    return list(fact.value) if isinstance(fact, Known) and isinstance(fact.value, list | tuple) else []
+
+
+def _equal(a: Json, b: Json) -> bool:
+    if isinstance(a, str) and isinstance(b, str):
+        return a.casefold() == b.casefold()
+    if isinstance(a, list | tuple) and isinstance(b, list | tuple):
+        return len(a) == len(b) and all(_equal(x, y) for x, y in zip(a, b, strict=True))
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        return all(key in a and _equal(a[key], b[key]) for key in b)
+    return type(a) is type(b) and bool(a == b)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Literal
+
+from pydantic.dataclasses import dataclass
+
+from s2slib.typed import STRICT
 
 Level = Literal["ok", "warning", "blocker", "unknown"]
 ORDER: dict[Level, int] = {"blocker": 0, "unknown": 1, "warning": 2, "ok": 3}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Finding:
     """One judgement. `id` is stable across releases (`lync.realm.not_accepted`); `server` is empty for an estate."""
 
@@ -23,16 +26,78 @@ class Finding:
     remedy: str = ""
     server: str = ""
 
-    def to_json(self) -> dict[str, Any]:
-        """The finding as one JSON object."""
-        return asdict(self)
-
     def line(self) -> str:
         """The finding in one line: level, server, title, seen, expected."""
         where = f"{self.server}: " if self.server else ""
         seen = f" - saw {self.seen}" if self.seen else ""
         expected = f", expected {self.expected}" if self.expected else ""
         return f"[{self.level}] {where}{self.title}{seen}{expected}"
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A judgement that can be made: its id, level and words, said once. Called with what was seen, it is the finding."""
+
+    id: str
+    level: Level
+    phase: str
+    title: str
+    expected: str = ""
+    remedy: str = ""
+
+    def __call__(
+        self,
+        seen: str = "",
+        expected: str = "",
+        *,
+        remedy: str = "",
+        server: str = "",
+        phase: str = "",
+        **words: object,
+    ) -> Finding:
+        """The finding. `words` fill the title's places; what is given besides stands in place of the kind's own."""
+        return Finding(
+            self.id if not phase else self.id.replace("<phase>", phase),
+            self.level,
+            phase or self.phase,
+            self.title.format(**words) if words else self.title,
+            seen,
+            expected or self.expected,
+            remedy or self.remedy,
+            server,
+        )
+
+
+KINDS: dict[tuple[str, Level, str], Kind] = {}
+"""Every judgement that can be made, by id, level and title: what docs/findings.md lists."""
+
+
+class Kinds:
+    """Declares the judgements of one phase; `<phase>` stands for those that several make alike."""
+
+    def __init__(self, phase: str) -> None:
+        self._phase = phase
+
+    def ok(self, id: str, title: str, expected: str = "", remedy: str = "") -> Kind:
+        """In order."""
+        return self._declared(id, "ok", title, expected, remedy)
+
+    def warning(self, id: str, title: str, expected: str = "", remedy: str = "") -> Kind:
+        """A person should think."""
+        return self._declared(id, "warning", title, expected, remedy)
+
+    def blocker(self, id: str, title: str, expected: str = "", remedy: str = "") -> Kind:
+        """Forbids the writes behind it."""
+        return self._declared(id, "blocker", title, expected, remedy)
+
+    def unknown(self, id: str, title: str, expected: str = "", remedy: str = "") -> Kind:
+        """Not known, and forbids the writes that rest on it."""
+        return self._declared(id, "unknown", title, expected, remedy)
+
+    def _declared(self, id: str, level: Level, title: str, expected: str, remedy: str) -> Kind:
+        kind = Kind(id, level, self._phase, title, expected, remedy)
+        KINDS[id, level, title] = kind
+        return kind
 
 
 def worst(findings: Iterable[Finding]) -> Level:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
+
+from pydantic.dataclasses import dataclass
 
 from s2slib.errors import S2SError
 from s2slib.facts import normal
 from s2slib.runbook.model.change import Change
+from s2slib.typed import STRICT, from_json, to_json
 
 FORMAT = 1
 
@@ -19,7 +21,7 @@ class PlanError(S2SError):
     """A recorded plan cannot be used: another version's, or changed after it was made."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, config=STRICT)
 class Plan:
     """What will be done, in order. `reasons` says for every phase without changes why it has none.
 
@@ -57,30 +59,18 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """The plan as canonical JSON: no run id, host, path or wall time in it."""
-        body = {
-            "format": FORMAT,
-            "deployment": self.deployment,
-            "fingerprint": self.fingerprint,
-            "cannot_undo": list(self.cannot_undo),
-            "changes": [change.to_json() for change in self.changes],
-            "reasons": [list(row) for row in self.reasons],
-        }
+        body = {"format": FORMAT, **to_json(self)}
         canonical: dict[str, Any] = normal(body)
         return canonical
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Plan:
         """The plan that `to_json` wrote; PlanError when it is none, or its text is not what its hash says."""
+        fields = {key: value for key, value in data.items() if key not in ("format", "hash")}
         try:
-            plan = cls(
-                data["deployment"],
-                tuple(Change.from_json(item) for item in data["changes"]),
-                tuple((name, reason) for name, reason in data["reasons"]),
-                data["fingerprint"],
-                tuple(data["cannot_undo"]),
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise PlanError(f"not a plan of this version of the product: {type(error).__name__} {error}") from None
+            plan = from_json(cls, fields)
+        except (ValueError, S2SError) as error:
+            raise PlanError(f"not a plan of this version of the product: {error}") from None
         body = {key: value for key, value in data.items() if key != "hash"}
         if data.get("hash") != plan.hash or plan.to_json() != body:
             raise PlanError("the plan's text is not what its hash says: it was changed after it was made")

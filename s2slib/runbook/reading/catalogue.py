@@ -5,22 +5,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from s2slib.facts import Facts
+from s2slib.facts import Facts, Key, PerServer
 from s2slib.products import exchange, lync, windows
-from s2slib.products.lync import on
 from s2slib.products.read import Read
 from s2slib.runbook.reading.scope import Scope
 
 Now = Callable[[], datetime]
 
-REPLICA_CONFIGURATION = "replica_oauth_configuration"
-REPLICA_PARTNERS = "replica_partner_applications"
-REPLICA_CERTIFICATE = "oauth_certificate"
-OWN_METADATA = "lync_metadata"  # of one front end, as an Exchange server gets it
-PEER_METADATA = "peer_metadata"  # the other product's document, as this server gets it
-DC_PARTNERS = "dc_partner_applications"
-EXPORT_HASH = "configuration_export"  # of the front end that keeps the export of this run
-EXPORT_ACCESS = "configuration_export_access"
+REPLICA_CONFIGURATION = PerServer(Key.one("replica_oauth_configuration", lync.OAuthConfiguration))
+REPLICA_PARTNERS = PerServer(Key.many("replica_partner_applications", lync.PartnerApplication))
+REPLICA_CERTIFICATE = PerServer(Key.one("oauth_certificate", lync.Certificate))
+OWN_METADATA = PerServer(Key.one("lync_metadata", windows.Document))  # of one front end, as an Exchange server gets it
+PEER_METADATA = PerServer(Key.one("peer_metadata", windows.Document))  # the other product's, as this server gets it
+DC_PARTNERS = PerServer(Key.many("dc_partner_applications", exchange.PartnerApplication))
+EXPORT_HASH = PerServer(Key.one("configuration_export", windows.StoredFile))  # of the front end that keeps this run's
+EXPORT_ACCESS = PerServer(Key.one("configuration_export_access", windows.FileAccess))
+HEALTH_PAGES = tuple(
+    (path, PerServer(Key.plain(f"health_{path.lower()}", int))) for path in ("EWS", "Autodiscover", "OWA")
+)
+HEALTH_BACK_END = PerServer(Key.plain("health_back_end", int))
 
 
 def catalogue(d: Scope, facts: Facts, now: Now, export_file: str = "") -> list[Read]:
@@ -41,10 +44,13 @@ def _lync_reads(d: Scope) -> list[Read]:
     front_end = d.lync_session_server
     return [
         lync.get_certificate(front_end, "OAuthTokenIssuer", lync.OAUTH_CERTIFICATE),
-        lync.get_certificate(front_end, "Default", lync.DEFAULT_CERTIFICATE),
+        *(
+            [lync.get_certificate(front_end, "Default", lync.DEFAULT_CERTIFICATE)]
+            if d.reuses_default_certificate
+            else []
+        ),
         lync.get_oauth_configuration(front_end),
         lync.get_partner_applications(front_end),
-        lync.get_replication_status(front_end),
         lync.get_pools(front_end),
         lync.get_sip_domains(front_end),
         lync.get_user_services_policies(front_end),
@@ -56,8 +62,8 @@ def _lync_reads(d: Scope) -> list[Read]:
 def _export_reads(d: Scope, file: str) -> list[Read]:
     server = d.lync_session_server
     return [
-        windows.get_file_hash(server, file, on(server, EXPORT_HASH)),
-        windows.get_file_access(server, file, on(server, EXPORT_ACCESS)),
+        windows.get_file_hash(server, file, EXPORT_HASH.on(server)),
+        windows.get_file_access(server, file, EXPORT_ACCESS.on(server)),
     ]
 
 
@@ -67,11 +73,10 @@ def _front_end_reads(d: Scope, now: Now) -> list[Read]:
         reads += [
             windows.get_clock(server, now),
             windows.get_groups(server),
-            lync.get_server_version(server),
-            lync.get_certificate(server, "OAuthTokenIssuer", on(server, REPLICA_CERTIFICATE)),
-            lync.get_oauth_configuration(server, on(server, REPLICA_CONFIGURATION), local_store=True),
-            lync.get_partner_applications(server, on(server, REPLICA_PARTNERS), local_store=True),
-            windows.get_metadata(server, d.exchange_metadata_url, on(server, PEER_METADATA)),
+            lync.get_certificate(server, "OAuthTokenIssuer", REPLICA_CERTIFICATE.on(server)),
+            lync.get_oauth_configuration(server, REPLICA_CONFIGURATION.on(server), local_store=True),
+            lync.get_partner_applications(server, REPLICA_PARTNERS.on(server), local_store=True),
+            windows.get_metadata(server, d.exchange_metadata_url, PEER_METADATA.on(server)),
         ]
     return reads
 
@@ -86,25 +91,26 @@ def _exchange_server_reads(d: Scope, facts: Facts, now: Now) -> list[Read]:
             windows.get_workers(server.fqdn),
             windows.get_machine_certificates(server.fqdn),
             windows.get_private_keys(server.fqdn),
-            windows.get_metadata(server.fqdn, d.lync_metadata_url, on(server.fqdn, PEER_METADATA)),
+            windows.get_metadata(server.fqdn, d.lync_metadata_url, PEER_METADATA.on(server.fqdn)),
         ]
         if server.is_client_access:
             reads += [
-                windows.get_page_status(server.fqdn, f"https://{server.fqdn}/{path}/healthcheck.htm", name)
-                for path, name in HEALTH_PAGES
+                windows.get_page_status(
+                    server.fqdn, f"https://{server.fqdn}/{path}/healthcheck.htm", page.on(server.fqdn)
+                )
+                for path, page in HEALTH_PAGES
             ]
         if server.is_mailbox:
             reads.append(
-                windows.get_page_status(server.fqdn, f"https://{server.fqdn}:444/EWS/Exchange.asmx", "health_back_end")
+                windows.get_page_status(
+                    server.fqdn, f"https://{server.fqdn}:444/EWS/Exchange.asmx", HEALTH_BACK_END.on(server.fqdn)
+                )
             )
     reads += [
-        windows.get_metadata(d.metadata_reader, f"https://{front_end}/metadata/json/1", on(front_end, OWN_METADATA))
+        windows.get_metadata(d.metadata_reader, f"https://{front_end}/metadata/json/1", OWN_METADATA.on(front_end))
         for front_end in d.front_ends
     ]
     return reads
-
-
-HEALTH_PAGES = (("EWS", "health_ews"), ("Autodiscover", "health_autodiscover"), ("OWA", "health_owa"))
 
 
 def _exchange_reads(d: Scope, facts: Facts) -> list[Read]:
@@ -127,14 +133,14 @@ def _exchange_reads(d: Scope, facts: Facts) -> list[Read]:
         ]
     for fqdn, controller in controllers(facts).items():
         if controller and any(server.fqdn == fqdn for server in d.exchange_servers):
-            key = on(fqdn, DC_PARTNERS)
+            key = DC_PARTNERS.on(fqdn)
             reads.append(exchange.get_partner_applications(session, key, domain_controller=controller))
     return reads
 
 
 def controllers(facts: Facts) -> dict[str, str]:
     """FQDN of each Exchange server -> the domain controller it uses, as far as known."""
-    return {row["fqdn"]: row["domain_controller"] for row in facts.value(exchange.SERVERS, [])}
+    return {row.fqdn: row.domain_controller for row in facts.value(exchange.SERVERS, [])}
 
 
 def pinned_controller(d: Scope, facts: Facts) -> str:

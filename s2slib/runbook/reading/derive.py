@@ -2,75 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from pydantic import Field
 
-from s2slib.facts import Absent, Fact, Facts, Generated, Json, Known, Unknown
+from s2slib.facts import Absent, Fact, Facts, Generated, Key, Known, PerServer, Unknown
 from s2slib.products import exchange, lync
-from s2slib.products.lync import on
 from s2slib.products.read import parse_instant
-from s2slib.runbook.reading.catalogue import DC_PARTNERS, HEALTH_PAGES, REPLICA_PARTNERS
+from s2slib.products.windows import IIS_SERVICES, WORKERS
+from s2slib.runbook.reading.catalogue import DC_PARTNERS, HEALTH_BACK_END, HEALTH_PAGES, REPLICA_PARTNERS
 from s2slib.runbook.reading.scope import Scope
 from s2slib.trust.certificate import from_base64
 
-LYNC_IN_EXCHANGE = "exchange/lync_partner_application"
-EXCHANGE_IN_LYNC = "lync/exchange_partner_application"
-DC_ENTRY = "dc_lync_partner_application"
-REPLICA_ENTRY = "replica_exchange_partner_application"
-TRUST_LOADED = "trust_loaded"
-TRUST_HELD = "trust_held"
-OLDEST_WORKER = "oldest_worker"
-WEB_HEALTHY = "web_healthy"
+
+class LyncInExchange(exchange.PartnerApplication):
+    """Exchange's entry for Lync. `several`: the names of all of them where there is more than one, and nothing else."""
+
+    several: list[str] = Field(default_factory=list)
+    thumbprints: list[str] = Field(default_factory=list)
+
+
+class ExchangeInLync(lync.PartnerApplication):
+    """Lync's entry for Exchange. `several`: the names of all of them where there is more than one, and nothing else."""
+
+    several: list[str] = Field(default_factory=list)
+
+
+LYNC_IN_EXCHANGE = Key.one("exchange/lync_partner_application", LyncInExchange)
+EXCHANGE_IN_LYNC = Key.one("lync/exchange_partner_application", ExchangeInLync)
+DC_ENTRY = PerServer(Key.one("dc_lync_partner_application", LyncInExchange))
+REPLICA_ENTRY = PerServer(Key.one("replica_exchange_partner_application", ExchangeInLync))
+TRUST_LOADED = PerServer(Key.plain("trust_loaded", bool))
+TRUST_HELD = PerServer(Key.plain("trust_held", bool))
+OLDEST_WORKER = PerServer(Key.plain("oldest_worker", str))
+WEB_HEALTHY = PerServer(Key.plain("web_healthy", bool))
 
 
 def derive(d: Scope, facts: Facts) -> Facts:
     """The snapshot with every derived fact added; what rests on an Unknown is Unknown, with its reason."""
     derived: dict[str, Fact] = {
-        LYNC_IN_EXCHANGE: _chosen(facts[exchange.PARTNER_APPLICATIONS], ours_in_exchange),
-        EXCHANGE_IN_LYNC: _chosen(facts[lync.PARTNER_APPLICATIONS], ours_in_lync),
+        LYNC_IN_EXCHANGE: _lync_entry(facts, exchange.PARTNER_APPLICATIONS),
+        EXCHANGE_IN_LYNC: _exchange_entry(facts, lync.PARTNER_APPLICATIONS),
     }
     for front_end in d.front_ends:
-        derived[on(front_end, REPLICA_ENTRY)] = _chosen(facts[on(front_end, REPLICA_PARTNERS)], ours_in_lync)
+        derived[REPLICA_ENTRY.on(front_end)] = _exchange_entry(facts, REPLICA_PARTNERS.on(front_end))
     for server in d.exchange_servers:
-        entry = _chosen(facts[on(server.fqdn, DC_PARTNERS)], ours_in_exchange)
-        derived[on(server.fqdn, DC_ENTRY)] = entry
-        derived[on(server.fqdn, TRUST_LOADED)] = trust_loaded(
-            entry, facts[on(server.fqdn, "workers")], facts[on(server.fqdn, "iis_services")]
-        )
-        derived[on(server.fqdn, TRUST_HELD)] = trust_held(entry, facts[on(server.fqdn, "workers")])
-        derived[on(server.fqdn, OLDEST_WORKER)] = oldest_worker(facts[on(server.fqdn, "workers")])
-        derived[on(server.fqdn, WEB_HEALTHY)] = web_healthy(
-            facts, server.fqdn, server.is_client_access, server.is_mailbox
-        )
+        fqdn = server.fqdn
+        entry, workers = _lync_entry(facts, DC_PARTNERS.on(fqdn)), facts[WORKERS.on(fqdn)]
+        derived[DC_ENTRY.on(fqdn)] = entry
+        derived[TRUST_LOADED.on(fqdn)] = trust_loaded(entry, workers, facts[IIS_SERVICES.on(fqdn)])
+        derived[TRUST_HELD.on(fqdn)] = trust_held(entry, workers)
+        derived[OLDEST_WORKER.on(fqdn)] = oldest_worker(workers)
+        derived[WEB_HEALTHY.on(fqdn)] = web_healthy(facts, fqdn, server.is_client_access, server.is_mailbox)
     return facts.updated(derived)
 
 
-def ours_in_exchange(entry: dict[str, Json]) -> bool:
+def ours_in_exchange(entry: exchange.PartnerApplication) -> bool:
     """Whether an Exchange entry is an on-premises Lync: by id and metadata URL, never by name (domain.md facts 6, 7)."""
     return (
-        entry["application_identifier"] == lync.LYNC_APPLICATION_ID
-        and not entry["use_auth_server"]
-        and bool(entry["auth_metadata_url"])
+        entry.application_identifier == lync.LYNC_APPLICATION_ID
+        and not entry.use_auth_server
+        and bool(entry.auth_metadata_url)
     )
 
 
-def ours_in_lync(entry: dict[str, Json]) -> bool:
+def ours_in_lync(entry: lync.PartnerApplication) -> bool:
     """Whether a Lync entry is an on-premises Exchange: by id and metadata URL (domain.md 1(d))."""
-    return entry["application_identifier"] == exchange.EXCHANGE_APPLICATION_ID and bool(entry["metadata_url"])
+    return entry.application_identifier == exchange.EXCHANGE_APPLICATION_ID and bool(entry.metadata_url)
 
 
-def _chosen(fact: Fact, ours: Callable[[dict[str, Json]], bool]) -> Fact:
-    if not isinstance(fact, Known):
-        return fact
-    found = [entry for entry in fact.value if ours(entry)]
-    if not found:
-        return Absent()
-    if len(found) > 1:
-        names = sorted(str(entry.get("name") or entry.get("identity")) for entry in found)
-        return Known({"several": names})
-    entry = dict(found[0])
-    if "certificate_strings" in entry:
-        entry["thumbprints"] = [from_base64(item).thumbprint for item in entry.pop("certificate_strings")]
-    return Known(entry)
+def _lync_entry(facts: Facts, key: Key[list[exchange.PartnerApplication]]) -> Fact:
+    rows = facts.value(key)
+    if rows is None:
+        return facts[key]
+    ours = [row for row in rows if ours_in_exchange(row)]
+    if len(ours) != 1:
+        return _none_or_several(sorted(row.name for row in ours))
+    held = ours[0].model_dump(exclude={"certificate_strings"})
+    return Known({**held, "thumbprints": [from_base64(item).thumbprint for item in ours[0].certificate_strings]})
+
+
+def _exchange_entry(facts: Facts, key: Key[list[lync.PartnerApplication]]) -> Fact:
+    rows = facts.value(key)
+    if rows is None:
+        return facts[key]
+    ours = [row for row in rows if ours_in_lync(row)]
+    return Known(ours[0].model_dump()) if len(ours) == 1 else _none_or_several(sorted(row.identity for row in ours))
+
+
+def _none_or_several(names: list[str]) -> Fact:
+    return Known({"several": names}) if names else Absent()
 
 
 def trust_loaded(entry: Fact, workers: Fact, services: Fact) -> Fact:
@@ -126,13 +145,13 @@ def web_healthy(facts: Facts, server: str, is_client_access: bool, is_mailbox: b
     W3SVC and WAS run; on a Client Access server the health pages of EWS, Autodiscover and OWA are 200; on a Mailbox
     server the back-end site answers, with any status below 500 (without a token EWS says 401).
     """
-    services = facts[on(server, "iis_services")]
+    services = facts[IIS_SERVICES.on(server)]
     if not isinstance(services, Known):
         return services if isinstance(services, Unknown) else Unknown("W3SVC and WAS were not found")
     if {services.value.get("W3SVC"), services.value.get("WAS")} != {"Running"}:
         return Known(False)
-    pages = [facts[on(server, name)] for _, name in HEALTH_PAGES] if is_client_access else []
-    back_end = [facts[on(server, "health_back_end")]] if is_mailbox else []
+    pages = [facts[page.on(server)] for _, page in HEALTH_PAGES] if is_client_access else []
+    back_end = [facts[HEALTH_BACK_END.on(server)]] if is_mailbox else []
     for page in (*pages, *back_end):
         if not isinstance(page, Known):
             return page if isinstance(page, Unknown) else Unknown("a health page was not asked for")

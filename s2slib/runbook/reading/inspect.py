@@ -8,10 +8,17 @@ from datetime import UTC, datetime
 
 from s2slib.deployment import Deployment, DeploymentError, Problem
 from s2slib.facts import Fact, Facts, Unknown
-from s2slib.products import exchange
+from s2slib.products import exchange, lync
 from s2slib.products.read import Read
+from s2slib.products.windows import IIS_SERVICES, WORKERS
 from s2slib.remoting.values.errors import RemotingError
-from s2slib.runbook.reading.catalogue import catalogue
+from s2slib.runbook.reading.catalogue import (
+    DC_PARTNERS,
+    HEALTH_BACK_END,
+    HEALTH_PAGES,
+    REPLICA_PARTNERS,
+    catalogue,
+)
 from s2slib.runbook.reading.derive import (
     DC_ENTRY,
     EXCHANGE_IN_LYNC,
@@ -124,20 +131,22 @@ def sources(keys: Collection[str]) -> set[str]:
     wanted: set[str] = set()
     for key in keys:
         head, _, name = key.rpartition("/")
-        wanted |= {f"{head}/{source}" for source in DERIVED_FROM.get(name, ())} or {key}
-        if key == LYNC_IN_EXCHANGE:
-            wanted |= {"exchange/partner_applications"}
-        if key == EXCHANGE_IN_LYNC:
-            wanted |= {"lync/partner_applications"}
+        wanted |= {f"{head}/{source}" for source in DERIVED_FROM.get(name, ())} or {ENTRIES.get(key, key)}
     return wanted
 
 
-_HEALTH = ("iis_services", "health_ews", "health_autodiscover", "health_owa", "health_back_end")
+ENTRIES: dict[str, str] = {
+    LYNC_IN_EXCHANGE: exchange.PARTNER_APPLICATIONS,
+    EXCHANGE_IN_LYNC: lync.PARTNER_APPLICATIONS,
+}
 DERIVED_FROM: dict[str, tuple[str, ...]] = {
-    DC_ENTRY: ("dc_partner_applications",),
-    REPLICA_ENTRY: ("replica_partner_applications",),
-    TRUST_LOADED: ("dc_partner_applications", "workers", "iis_services"),
-    TRUST_HELD: ("dc_partner_applications", "workers"),
-    OLDEST_WORKER: ("workers",),
-    WEB_HEALTHY: _HEALTH,
+    str(derived): tuple(map(str, read))
+    for derived, read in (
+        (DC_ENTRY, (DC_PARTNERS,)),
+        (REPLICA_ENTRY, (REPLICA_PARTNERS,)),
+        (TRUST_LOADED, (DC_PARTNERS, WORKERS, IIS_SERVICES)),
+        (TRUST_HELD, (DC_PARTNERS, WORKERS)),
+        (OLDEST_WORKER, (WORKERS,)),
+        (WEB_HEALTHY, (IIS_SERVICES, *(page for _, page in HEALTH_PAGES), HEALTH_BACK_END)),
+    )
 }

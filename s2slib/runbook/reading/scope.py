@@ -11,6 +11,7 @@ from s2slib.deployment.lync import Lync
 from s2slib.deployment.policy import Policy, Setting
 
 EXPORT_FOLDER = r"C:\ProgramData\s2s"
+REUSE_DEFAULT = "reuse_default"
 EXPORT_FILE = "export.file"  # the name under which a run gives the path of its export
 
 
@@ -137,6 +138,11 @@ class Scope:
     def oauth_certificate_thumbprint(self) -> str:
         """The declared certificate: a thumbprint, `reuse_default`, or empty (keep what is assigned)."""
         return self.lync.oauth_certificate.thumbprint or ""
+
+    @property
+    def reuses_default_certificate(self) -> bool:
+        """Whether the Default certificate is to sign tokens too."""
+        return self.oauth_certificate_thumbprint == REUSE_DEFAULT
 
     @cached_property
     def test_addresses(self) -> tuple[str, ...]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any
 
 from s2slib.facts import Facts, Json, fact_to_json
 from s2slib.products import windows
@@ -16,26 +16,14 @@ from s2slib.runbook.control.history import Begun, History
 from s2slib.runbook.model.change import Change, Verdict, bound_values, rule
 from s2slib.runbook.model.expect import all_hold, differences, unanswered
 from s2slib.runbook.model.limits import STEP_EXTRA_S, commands_s, waits_s
+from s2slib.runbook.model.outcome import Outcome, State
 from s2slib.runbook.reading.derive import TRUST_LOADED
 from s2slib.runbook.reading.estates import Estates
 from s2slib.runbook.reading.inspect import Inspector
 from s2slib.runbook.reading.scope import Scope
 from s2slib.runbook.writing.sending import Sender, Sent
+from s2slib.typed import to_json
 
-State = Literal[
-    "done",
-    "already",
-    "not_needed",
-    "moved",
-    "blocked",
-    "held",
-    "stopped",
-    "by_hand",
-    "not_done",
-    "failed",
-    "uncertain",
-    "unsettled",
-]
 BRINGS: frozenset[State] = frozenset({"done", "already", "unsettled", "failed"})
 GOING_ON: frozenset[State] = frozenset({"done", "already", "not_needed"})
 HELD = (
@@ -49,37 +37,6 @@ UNREACHED_POLL_S = 5
 def go_on(_change: Change) -> str:
     """The gate that lets every change pass."""
     return ""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What became of one change. `before` and `after` are the facts it rests on and aims at, as read each time."""
-
-    change: str
-    phase: str
-    title: str
-    state: State
-    detail: str = ""
-    before: Mapping[str, Any] = field(default_factory=dict)
-    after: Mapping[str, Any] = field(default_factory=dict)
-    seconds: int = 0
-    outage_s: int | None = None
-    lines: tuple[str, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """The outcome as one JSON object."""
-        return {
-            "change": self.change,
-            "phase": self.phase,
-            "title": self.title,
-            "state": self.state,
-            "detail": self.detail,
-            "before": dict(self.before),
-            "after": dict(self.after),
-            "seconds": self.seconds,
-            "outage_s": self.outage_s,
-            "lines": list(self.lines),
-        }
 
 
 class Executor:
@@ -211,7 +168,7 @@ class Executor:
                 return replace(outcome, state="blocked", detail=detail), facts
             self._note(
                 "intent",
-                change=planned.to_json(),
+                change=to_json(planned),
                 lines=list(outcome.lines),
                 before=dict(outcome.before),
                 by_hand=self._by_hand,
@@ -351,7 +308,7 @@ class Executor:
         if outcome.state == "already":  # it was so before: what later changes want to know of that is as good as ever
             before = bound_values(change.binds_before, self._fresh(change.binds_before, facts))
             bound |= {name: value for name, value in before.items() if name not in self._history.bound}
-        self._note("outcome", **outcome.to_json(), bound=bound)
+        self._note("outcome", **to_json(outcome), bound=bound)
         return outcome
 
     def _note(self, event: str, **data: Any) -> None:

@@ -13,18 +13,19 @@ from filelock import FileLock
 
 from s2slib.records.journal import Journal
 from s2slib.records.redaction import Redactor
-from s2slib.records.run_record import (
+from s2slib.runbook.control.approval import ApprovalError
+from s2slib.runbook.control.control import ChangeControl
+from s2slib.runbook.control.history import UNDO
+from s2slib.runbook.model.outcome import SAYS_NOTHING, Outcome
+from s2slib.runbook.model.record import (
     BACK_OUT,
-    ChangeRecord,
     JournalEnd,
     Mode,
     PhaseRecord,
     RunRecord,
     VerificationRecord,
 )
-from s2slib.runbook.control.approval import ApprovalError
-from s2slib.runbook.control.control import ChangeControl
-from s2slib.runbook.control.history import SAYS_NOTHING, UNDO
+from s2slib.typed import from_json, to_json
 
 LOCK_TIMEOUT_S = 30
 
@@ -90,11 +91,11 @@ class Keeper:
             given = self._control.approval
         except ApprovalError:
             return None  # what is wrong with it is said where it is needed
-        return given.to_json() if given else None
+        return to_json(given) if given else None
 
-    def _changes_of(self, phase: str) -> list[ChangeRecord]:
+    def _changes_of(self, phase: str) -> list[Outcome]:
         """What the journal says of a phase's changes, the last word on each; a record that a kill cannot shorten."""
-        last: dict[str, ChangeRecord] = {}
+        last: dict[str, Outcome] = {}
         for entry in self._journal.entries():
             data = {key: value for key, value in entry.data.items() if key != "bound"}
             if entry.event != "outcome" or (BACK_OUT if data["change"].startswith(UNDO) else data["phase"]) != phase:
@@ -102,5 +103,5 @@ class Keeper:
             known = last.get(data["change"])
             if known is None or data["state"] not in SAYS_NOTHING or known.state in SAYS_NOTHING:
                 last.pop(data["change"], None)
-                last[data["change"]] = ChangeRecord(**data)
+                last[data["change"]] = from_json(Outcome, data)
         return list(last.values())

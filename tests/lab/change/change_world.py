@@ -21,9 +21,9 @@ from s2slab.winrm.launch import Engine
 from s2slib import workspace
 from s2slib.deployment import Deployment, from_parameters
 from s2slib.records.journal import Entry, verify
-from s2slib.records.run_record import Mode
 from s2slib.remoting.values.command import Command
 from s2slib.remoting.values.reply import Reply
+from s2slib.runbook.model.record import Mode
 from s2slib.runbook.phases import PHASES
 from s2slib.runbook.reading.estates import Opener
 from s2slib.runbook.run import PhaseResult, Run

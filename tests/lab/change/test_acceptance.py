@@ -16,8 +16,8 @@ from click.testing import CliRunner, Result
 from s2slab import faults
 from s2slab.estate.estate import Estate
 from s2slib.cli.main import main
-from s2slib.records.run_record import EXIT_CODES
 from s2slib.runbook.model.plan import sha256_of
+from s2slib.runbook.model.record import EXIT_CODES
 
 REQUIRED = {"approval": "required"}
 

@@ -14,10 +14,10 @@ from change_world import ALL, EX1, FE1, WRITING, ChangeWorld, audit, carry_out, 
 from s2slab.winrm import Fault
 from s2slib.products import windows
 from s2slib.records.journal import verify
-from s2slib.records.run_record import EXIT_CODES
 from s2slib.remoting.values.command import Command, Script
 from s2slib.remoting.values.errors import OutcomeUncertain
 from s2slib.remoting.values.reply import Reply
+from s2slib.runbook.model.record import EXIT_CODES
 from s2slib.runbook.run import Run
 
 AS_LONG_AS_IT_TAKES = 99

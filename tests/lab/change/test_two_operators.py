@@ -17,10 +17,10 @@ from click.testing import CliRunner
 from s2slab.estate.transitions import Transition
 from s2slib.cli.main import main
 from s2slib.records.journal import verify
-from s2slib.records.run_record import EXIT_CODES
 from s2slib.remoting.values.command import Command
 from s2slib.remoting.values.reply import Reply
 from s2slib.runbook.control.lock import account, writer_lock
+from s2slib.runbook.model.record import EXIT_CODES
 from s2slib.runbook.run import PhaseResult
 
 

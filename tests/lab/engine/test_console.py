@@ -59,16 +59,20 @@ def typed(shell: dict[str, str], server: str, *lines: str) -> str:
         S2S[0], [*S2S[1:], "lab", "shell", server], env=shell, cwd=str(ROOT), encoding="utf-8", timeout=90
     )
     console.setwinsize(50, 200)
+
+    def until(what: object) -> str:
+        seen = ""
+        while console.expect([what, r"\x1b\[6n"]):  # it asks where the cursor is, as of any terminal
+            seen += console.before
+            console.send("\x1b[1;1R")
+        return seen + str(console.before)
+
     shown = ""
     try:
         for line in (*lines, "exit"):
-            while console.expect([r"> ?\s*$", r"\x1b\[6n"]):
-                shown += console.before
-                console.send("\x1b[1;1R")  # it asks where the cursor is, as of any terminal
-            shown += console.before + console.after
+            shown += until(r"> ?\s*$") + console.after
             console.sendline(line)
-        console.expect(pexpect.EOF)
-        return shown + str(console.before)
+        return shown + until(pexpect.EOF)
     finally:
         console.close(force=True)
 

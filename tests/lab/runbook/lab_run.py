@@ -16,7 +16,7 @@ from s2slib.credentials.secret import Credential, Secret
 from s2slib.deployment import Deployment, from_parameters
 from s2slib.deployment.reach import NetworkPath
 from s2slib.records.redaction import Redactor
-from s2slib.records.run_record import Mode
+from s2slib.runbook.model.record import Mode
 from s2slib.runbook.phases import PHASES
 from s2slib.runbook.reading.links import opener
 from s2slib.runbook.run import PhaseResult, Run

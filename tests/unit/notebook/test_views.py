@@ -8,8 +8,8 @@ import pytest
 
 from s2slib.facts import Absent, Fact, Facts, Known, Unknown, fact_to_json
 from s2slib.runbook.model.finding import Finding
+from s2slib.runbook.model.outcome import Outcome
 from s2slib.runbook.run import PhaseResult
-from s2slib.runbook.writing.execute import Outcome
 from s2slib.show.render import Table, View
 from s2slib.show.views import (
     before_after,

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from s2slib.errors import S2SError
+from s2slib.errors import EXIT_DONE, EXIT_ERROR, EXIT_PENDING, EXIT_REFUSED, EXIT_UNCERTAIN, S2SError
 from s2slib.records.files import write_text
+from s2slib.runbook.model.finding import Finding
+from s2slib.runbook.model.outcome import WRITTEN, Outcome
 
 Mode = Literal["check", "verify", "apply"]
 PhaseState = Literal["done", "pending", "blocked", "refused", "held", "failed", "uncertain"]
-Outcome = Literal[
+RunOutcome = Literal[
     "trusted",
     "nothing_pending",
     "pending",
@@ -28,17 +30,17 @@ Outcome = Literal[
 PLAN = "plan"  # the name under which the whole plan stands among the phases
 BACK_OUT = "back_out"  # the name of the phase that takes a run back
 
-EXIT_CODES: dict[Outcome, int] = {
-    "trusted": 0,
-    "nothing_pending": 0,
-    "backed_out": 0,
-    "failed": 1,
-    "not_proven": 2,
-    "pending": 2,
-    "held": 2,
-    "blocked": 2,
-    "refused": 3,
-    "uncertain": 4,
+EXIT_CODES: dict[RunOutcome, int] = {
+    "trusted": EXIT_DONE,
+    "nothing_pending": EXIT_DONE,
+    "backed_out": EXIT_DONE,
+    "failed": EXIT_ERROR,
+    "not_proven": EXIT_PENDING,
+    "pending": EXIT_PENDING,
+    "held": EXIT_PENDING,
+    "blocked": EXIT_PENDING,
+    "refused": EXIT_REFUSED,
+    "uncertain": EXIT_UNCERTAIN,
 }
 
 
@@ -50,34 +52,6 @@ class Record(BaseModel):
     """Base: unknown keys are refused, so a record of another version is not misread."""
 
     model_config = ConfigDict(extra="forbid")
-
-
-class FindingRecord(Record):
-    """A finding as it was judged."""
-
-    id: str
-    level: Literal["ok", "warning", "blocker", "unknown"]
-    phase: str
-    title: str
-    seen: str = ""
-    expected: str = ""
-    remedy: str = ""
-    server: str = ""
-
-
-class ChangeRecord(Record):
-    """One change: what was seen before, which lines ran, what was read back."""
-
-    change: str
-    phase: str
-    title: str
-    state: str
-    detail: str = ""
-    before: dict[str, Any] = Field(default_factory=dict)
-    after: dict[str, Any] = Field(default_factory=dict)
-    seconds: int = 0
-    outage_s: int | None = None
-    lines: list[str] = Field(default_factory=list)
 
 
 class PhaseRecord(Record):
@@ -92,8 +66,8 @@ class PhaseRecord(Record):
     seconds: int
     servers_read: int = 0
     facts_read: int = 0
-    findings: list[FindingRecord] = Field(default_factory=list)
-    changes: list[ChangeRecord] = Field(default_factory=list)
+    findings: list[Finding] = Field(default_factory=list)
+    changes: list[Outcome] = Field(default_factory=list)
 
 
 class VerificationRecord(Record):
@@ -102,7 +76,7 @@ class VerificationRecord(Record):
     proven: bool
     storage_tests: int
     storage_passed: int
-    findings: list[FindingRecord] = Field(default_factory=list)
+    findings: list[Finding] = Field(default_factory=list)
 
 
 class Operator(Record):
@@ -138,7 +112,7 @@ class RunRecord(Record):
     journal: JournalEnd | None = None
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> RunOutcome:
         """What the run comes to.
 
         A back-out, once there is one, alone decides; the plan counts only while no phase was run.
@@ -159,7 +133,7 @@ class RunRecord(Record):
         back = [phase for phase in self.phases if phase.name == BACK_OUT]
         made = [phase for phase in self.phases if phase.name != PLAN]
         states = {phase.state for phase in back or made or self.phases}
-        table: tuple[tuple[set[PhaseState], Outcome], ...] = (
+        table: tuple[tuple[set[PhaseState], RunOutcome], ...] = (
             ({"uncertain"}, "uncertain"),
             ({"refused"}, "refused"),
             ({"failed"}, "failed"),
@@ -178,7 +152,7 @@ class RunRecord(Record):
 
     @property
     def exit_code(self) -> int:
-        """The exit code of DESIGN 10 for this outcome."""
+        """What `s2s` ends with for this outcome."""
         return EXIT_CODES[self.outcome]
 
     def set_phase(self, phase: PhaseRecord) -> None:
@@ -189,14 +163,9 @@ class RunRecord(Record):
                 return
         self.phases.append(phase)
 
-    def changed(self) -> list[ChangeRecord]:
+    def changed(self) -> list[Outcome]:
         """What was really written, in order."""
-        return [
-            change
-            for phase in self.phases
-            for change in phase.changes
-            if change.state in ("done", "failed", "uncertain", "unsettled")
-        ]
+        return [change for phase in self.phases for change in phase.changes if change.state in WRITTEN]
 
     def save(self, folder: Path) -> None:
         """Write run.json into the run folder."""
