@@ -1,7 +1,7 @@
 """Exchange Server: organisation, auth configuration, certificates, partner applications, roles, Autodiscover.
 
 Organisation reads and writes run in runspace `exchange` (the Microsoft.Exchange endpoint of one server, domain controller
-pinned where it matters, O5). Source: domain.md of the project's reference, sections 1(a)-1(c), 2.2 and 2.4 unless said.
+pinned where it matters, rule R19). Source: facts F3, F5 and F18 unless said.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class AuthConfig(Row):
 
 
 class Certificate(Row):
-    """A certificate. Over remote PowerShell every other property comes back empty (domain.md fact 15)."""
+    """A certificate. Over remote PowerShell every other property comes back empty (fact F19)."""
 
     der: Der = Field(alias="RawData")
     thumbprint: Annotated[str, BeforeValidator(lambda value: from_der(raw_bytes(value)).thumbprint)] = Field(
@@ -82,7 +82,7 @@ class PartnerApplication(Row):
 
 
 class AcceptedDomain(Row):
-    """An accepted domain; a wildcard does not satisfy the realm check (domain.md 3.5)."""
+    """An accepted domain; a wildcard does not satisfy the realm check (fact F12)."""
 
     name: Text
     domain_name: Lower
@@ -158,7 +158,7 @@ def get_certificates(session_server: str, server: str) -> Read:
 def get_partner_applications(
     server: str, key: Key[list[PartnerApplication]] = PARTNER_APPLICATIONS, *, domain_controller: str = ""
 ) -> Read:
-    """`Get-PartnerApplication [-DomainController <dc>]`: all entries, those of a hybrid too (O8)."""
+    """`Get-PartnerApplication [-DomainController <dc>]`: all entries, those of a hybrid too (rule R22)."""
     question = Question("Get-PartnerApplication", PartnerApplication, "exchange", VIEW_ONLY)
     return question.all(server, key, _controller(domain_controller))
 
@@ -167,8 +167,8 @@ def configure_partner_application(path: str, metadata_url: str, domain_controlle
     r"""`& '<scripts>\Configure-EnterprisePartnerApplication.ps1' -AuthMetadataUrl <url> -ApplicationType Lync`.
 
     Makes up to six objects (user, its hiding, three role assignments, the application) and can stop half-way; only the
-    read-back counts (O6). The article prints the whole line inside quotes, which PowerShell merely echoes. Rights:
-    Organization Management. Effect: write. Inverse: one step per object that was not there before. Source: domain.md 1(b).
+    read-back counts (rule R20). The article prints the whole line inside quotes, which PowerShell merely echoes. Rights:
+    Organization Management. Effect: write. Inverse: one step per object that was not there before. Source: fact F5.
     """
     parameters = {"AuthMetadataUrl": metadata_url, "ApplicationType": "Lync", **_controller(domain_controller)}
     return Script(path, parameters, effect="write", runspace="local", imports=SCRIPT_COMMANDS)
@@ -253,14 +253,14 @@ def get_role_assignments(server: str, domain_controller: str) -> Read:
 
 
 def get_client_access(session_server: str, *, command_name: str) -> Read:
-    """`Get-ClientAccessServer` (2013) or `Get-ClientAccessService` (2016 and later): the SCP of every server (O16)."""
+    """`Get-ClientAccessServer` (2013) or `Get-ClientAccessService` (2016 and later): the SCP of every server (rule R30)."""
     return Question(command_name, ClientAccess, "exchange", VIEW_ONLY).all(session_server, CLIENT_ACCESS)
 
 
 def set_client_access(command_name: str, server: str, scp: str) -> Cmdlet:
     """`Set-ClientAccessServer|Service -Identity <server> -AutoDiscoverServiceInternalUri <url>`.
 
-    Every Outlook re-reads it: users notice. Rights: Server Management. Inverse: the old value. Source: domain.md 1(a).
+    Every Outlook re-reads it: users notice. Rights: Server Management. Inverse: the old value. Source: fact F4.
     """
     parameters = {"Identity": server, "AutoDiscoverServiceInternalUri": scp}
     return Cmdlet(command_name, parameters, effect="write", runspace="exchange")
@@ -273,7 +273,7 @@ def get_mailbox(server: str, address: str) -> Read:
 
 
 def get_component_states(session_server: str, server: str) -> Read:
-    """`Get-ServerComponentState -Identity <s>`: states by component; a server in ServerWideOffline stays so (O12)."""
+    """`Get-ServerComponentState -Identity <s>`: states by component; a server in ServerWideOffline stays so (rule R26)."""
     question = Question("Get-ServerComponentState", Component, "exchange", VIEW_ONLY)
     key = COMPONENTS.on(server)
     return question.all(session_server, key, {"Identity": server}, lambda rows: {r.component: r.state for r in rows})

@@ -1,6 +1,6 @@
 """Lync Server and Skype for Business Server: certificate, OAuth configuration, partner applications, replicas, tests.
 
-Every function names its cmdlet and source (domain.md of the project's reference, section 2.1 unless said). Reads of the
+Every function names its cmdlet and its fact (docs/facts.md) where it rests on one. Reads of the
 Central Management Store run in runspace `lync` (the product's endpoint, or the local one when the logon is delegated);
 reads with -LocalStore and everything about certificates run in the server's local runspace.
 """
@@ -81,7 +81,7 @@ def _metadata_url(token: str) -> str:
 def get_certificate(server: str, use: str, key: Key[Certificate]) -> Read:
     """`Get-CsCertificate -Type <use>`: the certificate assigned; absent when none is.
 
-    Rights: local Administrator; RTCUniversalReadOnlyAdmins. Effect: read. Source: domain.md 1(a), 2.4.
+    Rights: local Administrator; RTCUniversalReadOnlyAdmins. Effect: read. Source: fact F2.
     """
     return Question("Get-CsCertificate", Certificate, "local", READERS).one(server, key, {"Type": use})
 
@@ -90,7 +90,7 @@ def set_certificate(use: str, thumbprint: str) -> Cmdlet:
     """`Set-CsCertificate -Identity global -Type <use> -Thumbprint <t>`: assigns for the whole deployment.
 
     Rights: local Administrator on the front end and RTCUniversalServerAdmins. Effect: write (CMS). Inverse: assign the
-    previous thumbprint; never unassign OAuthTokenIssuer, Lync services do not start without one. Source: domain.md 1(a).
+    previous thumbprint; never unassign OAuthTokenIssuer, Lync services do not start without one. Source: fact F2.
     """
     parameters = {"Identity": "global", "Type": use, "Thumbprint": thumbprint}
     return Cmdlet("Set-CsCertificate", parameters, effect="write", runspace="local")
@@ -99,7 +99,7 @@ def set_certificate(use: str, thumbprint: str) -> Cmdlet:
 def get_oauth_configuration(
     server: str, key: Key[OAuthConfiguration] = OAUTH_CONFIGURATION, *, local_store: bool = False
 ) -> Read:
-    """`Get-CsOAuthConfiguration [-LocalStore]`. Rights: RTCUniversalReadOnlyAdmins. Effect: read. Source: domain.md 2.4."""
+    """`Get-CsOAuthConfiguration [-LocalStore]`. Rights: RTCUniversalReadOnlyAdmins. Effect: read. Source: fact F4."""
     question = Question("Get-CsOAuthConfiguration", OAuthConfiguration, _runspace(local_store), READERS)
     return question.one(server, key, _store(local_store))
 
@@ -108,7 +108,7 @@ def set_oauth_configuration(**values: str | None) -> Cmdlet:
     """`Set-CsOAuthConfiguration -Identity global -<Name> <value>`.
 
     Rights: RTCUniversalServerAdmins locally, CsAdministrator remotely. Effect: write. Inverse: the old value, $null when
-    it was empty. Source: domain.md 1(a) Autodiscover.
+    it was empty. Source: fact F4.
     """
     return Cmdlet("Set-CsOAuthConfiguration", {"Identity": "global", **values}, effect="write", runspace="lync")
 
@@ -116,7 +116,7 @@ def set_oauth_configuration(**values: str | None) -> Cmdlet:
 def get_partner_applications(
     server: str, key: Key[list[PartnerApplication]] = PARTNER_APPLICATIONS, *, local_store: bool = False
 ) -> Read:
-    """`Get-CsPartnerApplication [-LocalStore]`: all entries, whoever made them. Source: domain.md 1(d)."""
+    """`Get-CsPartnerApplication [-LocalStore]`: all entries, whoever made them. Source: fact F10."""
     question = Question("Get-CsPartnerApplication", PartnerApplication, _runspace(local_store), READERS)
     return question.all(server, key, _store(local_store))
 
@@ -125,7 +125,7 @@ def new_partner_application(identity: str, metadata_url: str) -> Cmdlet:
     """`New-CsPartnerApplication -Identity <name> -ApplicationTrustLevel Full -MetadataUrl <url>`.
 
     The document is fetched from that server while parameters are bound. Rights: RTCUniversalServerAdmins locally,
-    CsAdministrator remotely. Effect: write. Inverse: `remove_partner_application`. Source: the article; domain.md 1(d).
+    CsAdministrator remotely. Effect: write. Inverse: `remove_partner_application`. Source: fact F10.
     """
     parameters = {"Identity": identity, "ApplicationTrustLevel": "Full", "MetadataUrl": metadata_url}
     return Cmdlet("New-CsPartnerApplication", parameters, effect="write", runspace="lync")
@@ -143,24 +143,24 @@ def remove_partner_application(identity: str) -> Cmdlet:
 
 
 def get_pools(server: str) -> Read:
-    """`Get-CsPool`: FQDN and computers of every pool, to compare with what was declared (O4)."""
+    """`Get-CsPool`: FQDN and computers of every pool, to compare with what was declared (rule R18)."""
     return Question("Get-CsPool", Pool, "lync", READERS).all(server, POOLS)
 
 
 def get_sip_domains(server: str) -> Read:
-    """`Get-CsSipDomain`: name and which one is the default (the realm unless set). Source: domain.md 3.5."""
+    """`Get-CsSipDomain`: name and which one is the default (the realm unless set). Source: fact F12."""
     return Question("Get-CsSipDomain", SipDomain, "lync", READERS).all(server, SIP_DOMAINS)
 
 
 def get_user_services_policies(server: str) -> Read:
-    """`Get-CsUserServicesPolicy`: which policies allow the unified contact store (O1). Source: domain.md 1(f)."""
+    """`Get-CsUserServicesPolicy`: which policies allow the unified contact store (rule R15). Source: fact F8."""
     return Question("Get-CsUserServicesPolicy", UserServicesPolicy, "lync", READERS).all(server, USER_POLICIES)
 
 
 def set_user_services_policy(identity: str, *, ucs_allowed: bool) -> Cmdlet:
     """`Set-CsUserServicesPolicy -Identity <policy> -UcsAllowed $false`: stages the unified contact store.
 
-    Rights: RTCUniversalUserAdmins. Effect: write. Inverse: the old value. Source: domain.md 1(f).
+    Rights: RTCUniversalUserAdmins. Effect: write. Inverse: the old value. Source: fact F8.
     """
     parameters: dict[str, str | bool] = {"Identity": identity, "UcsAllowed": ucs_allowed}
     return Cmdlet("Set-CsUserServicesPolicy", parameters, effect="write", runspace="lync")
@@ -171,9 +171,9 @@ def export_configuration(path: str | Later, *, local_store: bool = False) -> Cmd
 
     Not a configuration write: it makes one file, which must not be there yet, in a folder that is. Restrict it at once
     (`windows.restrict_file`): it may hold more than settings. Without -LocalStore the token needs the second hop to the
-    store; with it the front end's own replica is exported, which needs none (its content is the proof, O3). Runs in the
+    store; with it the front end's own replica is exported, which needs none (its content is the proof, rule R17). Runs in the
     local runspace: that the remote endpoint writes a file is UNCONFIRMED. No -Confirm, no -WhatIf. Rights:
-    RTCUniversalServerAdmins, local Administrators. Effect: write. Inverse: none, the file stays. Source: O36.
+    RTCUniversalServerAdmins, local Administrators. Effect: write. Inverse: none, the file stays. Source: rule R47.
     """
     parameters: dict[str, Value] = {"FileName": path, **_store(local_store)}
     return Cmdlet("Export-CsConfiguration", parameters, effect="write", runspace="local")
@@ -183,7 +183,7 @@ def storage_connectivity_test(sip_uri: str, *, net_tcp_host: str | None = None) 
     """`Test-CsExStorageConnectivity -SipUri <uri> -DeleteItem [-Binding NetTCP -HostNameStorageService <fe>] -Verbose`.
 
     Writes one item into the user's Conversation History and deletes it: a probe. Runs on a front end. Rights: RTC Local
-    User Administrators there, or RTCUniversalUserAdmins. Output contains "passed" on success. Source: domain.md 1(e).
+    User Administrators there, or RTCUniversalUserAdmins. Output contains "passed" on success. Source: fact F11.
     """
     parameters: dict[str, str | bool] = {"SipUri": sip_uri, "DeleteItem": True, "Verbose": True}
     if net_tcp_host is not None:

@@ -22,7 +22,7 @@ NOTHING: Mapping[str, Value] = {}
 
 @dataclass(frozen=True)
 class Read:
-    """`provides` are the keys it answers; whatever goes wrong, each of them becomes Unknown, never Absent (P4).
+    """`provides` are the keys it answers; whatever goes wrong, each of them becomes Unknown, never Absent (rule R4).
 
     `parse` gets a reply that completed without an error; `absent_when` are error ids (substrings) by which the product
     says that there is no such object; `error_answer` turns an error text that is an answer (an HTTP status) into facts.

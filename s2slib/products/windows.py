@@ -1,6 +1,6 @@
 """Windows and IIS on one server: clock, token, services, worker processes, restart, a document as that server sees it.
 
-Everything runs in the server's local runspace. Source: operations O10-O13, O21, O29; domain.md 1(c) of the reference.
+Everything runs in the server's local runspace. Source: fact F9, rules R24 to R27, R35, R41.
 """
 
 from __future__ import annotations
@@ -155,7 +155,7 @@ def get_clock(server: str, operator_now: Callable[[], datetime]) -> Read:
 
 
 def get_groups(server: str) -> Read:
-    """`whoami /groups /fo csv /nh`: the groups in this session's token, the only ones that count (O29)."""
+    """`whoami /groups /fo csv /nh`: the groups in this session's token, the only ones that count (rule R41)."""
     key = GROUPS.on(server)
 
     def parse(reply: Reply) -> Mapping[str, Fact]:
@@ -175,7 +175,7 @@ def get_services(server: str) -> Read:
 def get_workers(server: str) -> Read:
     """`Get-CimInstance Win32_Process` for w3wp.exe: application pool and start time of the workers that hold the trust.
 
-    Only EWS and Autodiscover pools, front and back end (O10). A pool without a process has nothing stale loaded.
+    Only EWS and Autodiscover pools, front and back end (rule R24). A pool without a process has nothing stale loaded.
     """
     question = Question("Get-CimInstance", Process, "local", RIGHTS)
     return question.all(
@@ -196,13 +196,13 @@ def iisreset(*arguments: str) -> Program:
     """`iisreset.exe <arguments>`, locally on the server; its exit code has no source, so only the read-back counts.
 
     Restart: `/noforce /timeout:300`; recovery: `/start`. Rights: local Administrators. Effect: write; every HTTP client
-    of the server notices while IIS cycles. Inverse: none needed. Source: domain.md 1(c), O11.
+    of the server notices while IIS cycles. Inverse: none needed. Source: fact F9, rule R25.
     """
     return Program(IISRESET, arguments, effect="write")
 
 
 def get_page_status(server: str, url: str, key: Key[int]) -> Read:
-    """`Invoke-WebRequest -UseBasicParsing -Uri <url>` on the server: the HTTP status it gets, whichever (O12)."""
+    """`Invoke-WebRequest -UseBasicParsing -Uri <url>` on the server: the HTTP status it gets, whichever (rule R26)."""
 
     def parse(reply: Reply) -> Mapping[str, Fact]:
         return {key: Known(parsed(Answer, reply)[0].status_code)}
@@ -215,7 +215,7 @@ def get_page_status(server: str, url: str, key: Key[int]) -> Read:
 
 
 def get_metadata(server: str, url: str, key: Key[Document]) -> Read:
-    """The authentication metadata document of `url` as `server` gets it (O21): identity and keys, or why it is none.
+    """The authentication metadata document of `url` as `server` gets it (rule R35): identity and keys, or why it is none.
 
     A document that arrives but cannot be trusted is Known with `problem` set: it was answered, and wrongly.
     """
@@ -251,7 +251,7 @@ def get_machine_certificates(server: str) -> Read:
 
 
 def get_private_keys(server: str) -> Read:
-    """`certutil.exe -silent -store My`: thumbprint -> provider, exportable and present of each private key (O19).
+    """`certutil.exe -silent -store My`: thumbprint -> provider, exportable and present of each private key (rule R33).
 
     | said                                          | field                                   |
     | --------------------------------------------- | --------------------------------------- |
@@ -323,7 +323,7 @@ def private_key(facts: Facts, server: str, thumbprint: str) -> PrivateKey:
 def make_folder(path: str) -> Cmdlet:
     """`New-Item -ItemType Directory -Path <path> -Force`: a folder, its parents with it; one that is there stays.
 
-    Rights: local Administrators. Effect: write. Inverse: none, it stays. Source: O36.
+    Rights: local Administrators. Effect: write. Inverse: none, it stays. Source: rule R47.
     """
     parameters: dict[str, Value] = {"ItemType": "Directory", "Path": path, "Force": True}
     return Cmdlet("New-Item", parameters, effect="write", runspace="local", properties=("FullName",))
@@ -333,7 +333,7 @@ def restrict_file(path: str | Later) -> Program:
     """`icacls.exe <path> /inheritance:r /grant:r *S-1-5-32-544:F *S-1-5-18:F`: only Administrators and SYSTEM open it.
 
     Its texts are localised and its exit codes have no source: only the read-back (`get_file_access`) counts. Rights: local
-    Administrators. Effect: write. Inverse: none, the file stays restricted. Source: O36.
+    Administrators. Effect: write. Inverse: none, the file stays restricted. Source: rule R47.
     """
     grants = (f"*{ADMINISTRATORS}:F", f"*{SYSTEM}:F")
     return Program(ICACLS, (path, "/inheritance:r", "/grant:r", *grants), effect="write")

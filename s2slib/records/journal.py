@@ -52,7 +52,7 @@ class Journal:
         self._lock = FileLock(str(path) + ".lock", timeout=LOCK_TIMEOUT_S)
 
     def append(self, event: str, **data: Any) -> Entry:
-        """Write one line and bring it to disk; JournalError when that fails, and then nothing else may start (P10)."""
+        """Write one line and bring it to disk; JournalError when that fails, and then nothing else may start (rule R10)."""
         try:
             with self._lock:
                 head_number, head_hash = self._head()

@@ -26,6 +26,7 @@ from s2slib.records.journal import Journal, verify_end
 from s2slib.records.redaction import Redactor
 from s2slib.remoting.values.command import Effect
 from s2slib.runbook import verify as verification
+from s2slib.runbook.control.acceptance import BACKED_OUT, NO_PLAN
 from s2slib.runbook.control.control import ChangeControl
 from s2slib.runbook.control.lock import Holder, Refused, account, writer_lock
 from s2slib.runbook.model.change import Change, Verdict, rule
@@ -54,7 +55,7 @@ from s2slib.runbook.writing.keeper import Keeper
 
 CEILING: dict[Mode, Effect] = {"check": "read", "verify": "probe", "apply": "write"}
 EVENTS = "progress.jsonl"
-BEFORE = "before.json"  # every fact as it was before the run's first write (O36)
+BEFORE = "before.json"  # every fact as it was before the run's first write (rule R47)
 FRESH_S = 3.0  # facts older than this are read again before a phase writes; what a change rests on always is
 RUN_ENDS = "S2S_RUN_ENDS"  # set by `s2s`: when a run of several notebooks has to be over, in seconds since 1970
 STATES: dict[State, PhaseState] = {
@@ -252,7 +253,7 @@ class Run:
         """
         plan = self.control.recorded_plan()
         if plan is None:
-            return [Finding("plan.missing", "blocker", "plan", "There is no plan", "", "plan.json", "s2s plan PARAMS")]
+            return [NO_PLAN()]
         facts = self._facts()
         blocked = blocking(judge_all(self.scope, facts))
         return [*self.control.approved(plan), *self.control.moved(plan, facts), *blocked]
@@ -350,17 +351,7 @@ class Run:
     def _refusals(self, plan: Plan, *, moved: bool = True) -> list[Finding]:
         """What keeps this plan from being carried out: approval, window, people and, with `moved`, a state that moved."""
         if self.control.history.backed_out:
-            return [
-                Finding(
-                    "plan.backed_out",
-                    "blocker",
-                    "plan",
-                    "This run was backed out",
-                    "a back-out in its journal",
-                    "a run that goes on",
-                    "make a new plan",
-                )
-            ]
+            return [BACKED_OUT("a back-out in its journal")]
         found = self.control.approved(plan)
         if found or not moved or self.scope.policy.approval == "not_required":
             return found

@@ -1,7 +1,7 @@
-"""Whether the trust stands, by the products' own answers: expectations come from the deployment alone (P13).
+"""Whether the trust stands, by the products' own answers: expectations come from the deployment alone (rule R13).
 
 Nothing here knows plans, changes or what a run did. "Proven" means Lync -> Exchange: the storage test writes an item with
-a token that Lync signed. Exchange -> Lync is configured and its keys compared, but no product offers a test of it (O24).
+a token that Lync signed. Exchange -> Lync is configured and its keys compared, but no product offers a test of it (rule R38).
 """
 
 from __future__ import annotations
@@ -309,7 +309,7 @@ def _exchange_key(scope: Scope, facts: Facts) -> list[Finding]:
 
 
 def _own_fetch(scope: Scope, facts: Facts, path: NetworkPath) -> list[Finding]:
-    """The second opinion: the same documents as this machine gets them (O21)."""
+    """The second opinion: the same documents as this machine gets them (rule R35)."""
     deployment = scope.deployment
     if not deployment.network.own_fetch:
         return []
@@ -342,7 +342,7 @@ def _other_direction(scope: Scope, facts: Facts) -> Finding:
 
 
 def storage_test(estates: Estates, front_end: str, sip_uri: str, note: Note) -> Finding:
-    """Run Test-CsExStorageConnectivity on a front end: the default binding, then NetTCP when access is denied (O22)."""
+    """Run Test-CsExStorageConnectivity on a front end: the default binding, then NetTCP when access is denied (rule R36)."""
     finding = _storage_attempt(estates, front_end, sip_uri, None, note)
     if finding.id.endswith("access_denied"):
         finding = _storage_attempt(estates, front_end, sip_uri, front_end, note)

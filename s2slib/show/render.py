@@ -1,6 +1,6 @@
 """How results are drawn: one HTML form (inline styles, everything escaped) and one text form that says the same.
 
-Text from servers is data (P9): it is escaped for HTML, control characters are made visible, long values are cut and marked.
+Text from servers is data (rule R9): it is escaped for HTML, control characters are made visible, long values are cut and marked.
 It is also kept from MathJax, which JupyterLab and HTML exports run over every output: between the two dollar signs of
 `-Confirm:$false ... -Confirm:$false` it would draw a formula. Math is found within one run of text only, so each character
 that can begin it stands in an element of its own.

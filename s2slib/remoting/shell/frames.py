@@ -4,7 +4,7 @@
     answer    <nonce length hash payload>
 
 `length` counts the payload's bytes, `hash` is the first 8 bytes of its SHA-256. The nonce is made anew for each process
-and travels on standard input only. What looks like a frame and does not verify is text (H6 of the fault list).
+and travels on standard input only. What looks like a frame and does not verify is text (rule R49).
 """
 
 from __future__ import annotations

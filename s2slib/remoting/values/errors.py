@@ -33,7 +33,7 @@
     ├── OutcomeUncertain           a probe or write may have run: settle it by reading, never by repeating
 
 What interrupted a command under way is the `__cause__` of AnswerLost and OutcomeUncertain. Texts from servers are
-capped and escaped (P9) before they stand in a message.
+capped and escaped (rule R9) before they stand in a message.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whose word a plan has, for which change ticket, and in which window (O32): bound to one plan hash.
+"""Whose word a plan has, for which change ticket, and in which window (rule R43): bound to one plan hash.
 
 The approver's name is a claim and is recorded as one, beside the operating-system account that typed it.
 """

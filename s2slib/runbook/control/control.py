@@ -206,7 +206,7 @@ class ChangeControl:
         return [name for _, name in sorted(found, reverse=True)]
 
     def gate(self, deadline: float, clock: Callable[[], float], *, windowed: bool = True) -> Callable[[Change], str]:
-        """A reason not to start a change now: a stop request, a deadline, or no time left in the window (O15).
+        """A reason not to start a change now: a stop request, a deadline, or no time left in the window (rule R29).
 
         A back-out is not `windowed`: it stays approved past the window.
         """

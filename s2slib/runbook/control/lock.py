@@ -1,4 +1,4 @@
-"""One writer per deployment and runs folder (P6): an operating-system lock plus a readable record of who holds it.
+"""One writer per deployment and runs folder (rule R6): an operating-system lock plus a readable record of who holds it.
 
 | OS lock | record | what happens |
 | --- | --- | --- |
@@ -7,7 +7,7 @@
 | free | of another machine | refused: a lock does not reach across machines; `s2s unlock RUN` when that process is gone |
 | held | any | waited for a few seconds (a killed notebook's kernel lives on for one), then refused with the holder's name |
 
-It binds this runs folder only, not two jump hosts: the re-read before each change is the guard there (O38).
+It binds this runs folder only, not two jump hosts: the re-read before each change is the guard there (rule R48).
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ def whole_plan(d: Scope, facts: Facts) -> Plan:
 
 
 def _gated(d: Scope, change: Change) -> Change:
-    """The change, resting on it that no policy lets contact lists migrate, where it would let Lync reach Exchange (O1)."""
+    """The change, resting on it that no policy lets contact lists migrate, where it would let Lync reach Exchange (rule R15)."""
     if d.policy.ucs == "migrate_now" or change.phase not in GATED or not change.steps:
         return change
     return replace(change, rests_on={**change.rests_on, lync.USER_POLICIES: lacks({"ucs_allowed": True})})

@@ -1,4 +1,4 @@
-"""Autodiscover: the URL Lync uses, ending in .svc; the unified contact store staged first; the SCP judged (O1, O16-O18)."""
+"""Autodiscover: the URL Lync uses, ending in .svc; the contact store staged first; the SCP judged (rules R15, R30 to R32)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Signing certificates: Lync's OAuthTokenIssuer assigned when there is none; Exchange's auth certificate judged.
 
-Exchange's certificate is judged, never renewed here: Microsoft's MonitorExchangeAuthCertificate does that (O20).
+Exchange's certificate is judged, never renewed here: Microsoft's MonitorExchangeAuthCertificate does that (rule R34).
 """
 
 from __future__ import annotations
@@ -202,7 +202,7 @@ def candidate_thumbprint(d: Scope, facts: Facts) -> str:
 
 
 def plan(d: Scope, facts: Facts) -> tuple[list[Change], str]:
-    """Assign OAuthTokenIssuer globally when none is assigned; settled when every front end serves its key (O2)."""
+    """Assign OAuthTokenIssuer globally when none is assigned; settled when every front end serves its key (rule R16)."""
     assigned = facts.value(lync.OAUTH_CERTIFICATE)
     if assigned is not None:
         waits = waiting(

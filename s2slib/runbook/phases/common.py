@@ -51,7 +51,7 @@ NOT_ONE = _F.blocker(
 
 
 def unknown_findings(phase: str, facts: Facts, keys: Iterable[str]) -> list[Finding]:
-    """A finding for every reason why facts could not be read: it blocks the writes that rest on them (P4).
+    """A finding for every reason why facts could not be read: it blocks the writes that rest on them (rule R4).
 
     A server that does not answer gives one finding that lists what is missing, not one for each fact.
     """
@@ -73,7 +73,7 @@ def _short(key: str) -> str:
 
 
 def ucs_gate(d: Scope, facts: Facts, phase: str) -> list[Finding]:
-    """The gate of O1: contact lists move to Exchange by themselves as soon as Lync reaches it, and nothing brings them back.
+    """The gate of rule R15: contact lists move to Exchange by themselves once Lync reaches it, and nothing brings them back.
 
     | policies with UcsAllowed=True | params `policy.ucs` | finding |
     | --- | --- | --- |
@@ -126,7 +126,7 @@ def waiting(
 
 
 def lync_realm(facts: Facts) -> str:
-    """The realm Lync puts into its tokens: set, else the default SIP domain; empty while unknown (domain.md 3.5)."""
+    """The realm Lync puts into its tokens: set, else the default SIP domain; empty while unknown (fact F12)."""
     configured = facts.value(lync.OAUTH_CONFIGURATION)
     if configured is not None and configured.realm:
         return configured.realm.lower()
@@ -134,7 +134,7 @@ def lync_realm(facts: Facts) -> str:
 
 
 def accepted_realms(facts: Facts) -> list[str]:
-    """The realms Exchange accepts: its own when set, and every accepted domain that is no wildcard (domain.md 3.4)."""
+    """The realms Exchange accepts: its own when set, and every accepted domain that is no wildcard (fact F12)."""
     names = [domain.domain_name for domain in facts.value(exchange.ACCEPTED_DOMAINS, [])]
     return [name for name in [_own_realm(facts), *names] if name and "*" not in name]
 
@@ -188,7 +188,7 @@ def judged_document(
     thumbprints: Sequence[str],
     at: datetime | None,
 ) -> list[Finding]:
-    """What is to be said of one metadata document as one server got it (domain.md 3.3)."""
+    """What is to be said of one metadata document as one server got it (fact F13)."""
     fact, got = facts[key], facts.value(key)
     if isinstance(fact, Unknown):
         return [UNREACHABLE(fact.reason, server=server, phase=phase)]

@@ -4,7 +4,7 @@
 | --- | --- |
 | none | Configure-EnterprisePartnerApplication.ps1 |
 | one, the declared URL, everything right | nothing |
-| one, the declared URL, something missing | only that is repaired; the key is refreshed only if the stored one differs (O7) |
+| one, the declared URL, something missing | only that is repaired; the key is refreshed only where it differs (rule R21) |
 | one, another URL | blocker |
 | several | blocker |
 """
@@ -205,7 +205,7 @@ def _create(d: Scope, facts: Facts) -> Change:
 
 
 def _undo_create(d: Scope, facts: Facts) -> tuple[Change, ...]:
-    """One step per object that was not there before (O6), then IIS where the entry is in use (O33)."""
+    """One step per object that was not there before (rule R20), then IIS where the entry is in use (rule R44)."""
     controller, account = pinned_controller(d, facts), exchange.APPLICATION_ACCOUNT
     roles_before = facts.value(exchange.ROLE_ASSIGNMENTS, [])
 

@@ -1,4 +1,4 @@
-"""Before the first write to the Central Management Store its configuration is exported, on the front end (O36).
+"""Before the first write to the Central Management Store its configuration is exported, on the front end (rule R47).
 
 The archive stays there, for Administrators and SYSTEM alone; its path and SHA-256 are journalled. Its name is the run's,
 so the plan holds a place for it.

@@ -1,4 +1,4 @@
-"""One IIS restart as a change, whatever it is for: its line, its recovery, and when the server counts as back (O11, O12)."""
+"""An IIS restart as a change, whatever for: its line, its recovery, and when the server counts as back (rules R25 and R26)."""
 
 from __future__ import annotations
 

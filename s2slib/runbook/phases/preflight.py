@@ -178,7 +178,7 @@ def _realms(facts: Facts) -> list[Finding]:
 
 
 def _documents(d: Scope, facts: Facts) -> list[Finding]:
-    """The peer's metadata document as every server gets it (O21); Lync's only once a certificate is assigned."""
+    """The peer's metadata document as every server gets it (rule R35); Lync's only once a certificate is assigned."""
     at = server_time(d, facts)
     findings: list[Finding] = []
     for front_end in d.front_ends:
@@ -210,7 +210,7 @@ def _documents(d: Scope, facts: Facts) -> list[Finding]:
 
 
 def _foreign(facts: Facts) -> list[Finding]:
-    """Entries of a hybrid or of other products: listed, not counted, not touched (O8)."""
+    """Entries of a hybrid or of other products: listed, not counted, not touched (rule R22)."""
     theirs = [e.name for e in facts.value(exchange.PARTNER_APPLICATIONS, []) if not ours_in_exchange(e)]
     others = [e.identity for e in facts.value(lync.PARTNER_APPLICATIONS, []) if not ours_in_lync(e)]
     return [FOREIGN(", ".join(names), side=side) for side, names in (("Exchange", theirs), ("Lync", others)) if names]

@@ -1,4 +1,4 @@
-"""Restart IIS on the Exchange servers whose EWS or Autodiscover workers are older than the trust, one at a time (O10-O14)."""
+"""Restart IIS where EWS or Autodiscover workers are older than the trust, one server at a time (rules R24 to R28)."""
 
 from __future__ import annotations
 

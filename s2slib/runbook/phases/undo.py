@@ -115,7 +115,7 @@ def unloading(d: Scope) -> dict[str, dict[str, Place]]:
 
 
 def restarts(d: Scope, facts: Facts, phase: str, entry: Json | Condition) -> tuple[Change, ...]:
-    """IIS once more on every server that works with what was taken back (O33). `entry` is its domain controller's, then."""
+    """IIS once more on every server that works with what was taken back (rule R44). `entry` is its domain controller's, then."""
     return tuple(_restart(d, facts, phase, server, entry) for server in d.exchange_servers)
 
 

@@ -144,5 +144,5 @@ def controllers(facts: Facts) -> dict[str, str]:
 
 
 def pinned_controller(d: Scope, facts: Facts) -> str:
-    """The domain controller of this run (O5): declared, else the session server's; empty while unknown."""
+    """The domain controller of this run (rule R19): declared, else the session server's; empty while unknown."""
     return (d.exchange.domain_controller or "").lower() or controllers(facts).get(d.exchange_session_server, "")

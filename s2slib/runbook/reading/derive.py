@@ -56,7 +56,7 @@ def derive(d: Scope, facts: Facts) -> Facts:
 
 
 def ours_in_exchange(entry: exchange.PartnerApplication) -> bool:
-    """Whether an Exchange entry is an on-premises Lync: by id and metadata URL, never by name (domain.md facts 6, 7)."""
+    """Whether an Exchange entry is an on-premises Lync: by id and metadata URL, never by name (fact F7)."""
     return (
         entry.application_identifier == lync.LYNC_APPLICATION_ID
         and not entry.use_auth_server
@@ -65,7 +65,7 @@ def ours_in_exchange(entry: exchange.PartnerApplication) -> bool:
 
 
 def ours_in_lync(entry: lync.PartnerApplication) -> bool:
-    """Whether a Lync entry is an on-premises Exchange: by id and metadata URL (domain.md 1(d))."""
+    """Whether a Lync entry is an on-premises Exchange: by id and metadata URL (fact F7)."""
     return entry.application_identifier == exchange.EXCHANGE_APPLICATION_ID and bool(entry.metadata_url)
 
 
@@ -93,7 +93,7 @@ def _none_or_several(names: list[str]) -> Fact:
 
 
 def trust_loaded(entry: Fact, workers: Fact, services: Fact) -> Fact:
-    """Whether every EWS and Autodiscover worker of a server started after its domain controller had the entry (O10).
+    """Whether every EWS and Autodiscover worker of a server started after its domain controller had the entry (rule R24).
 
     | entry on its DC | workers | answer |
     | --- | --- | --- |
@@ -140,7 +140,7 @@ def oldest_worker(workers: Fact) -> Fact:
 
 
 def web_healthy(facts: Facts, server: str, is_client_access: bool, is_mailbox: bool) -> Fact:
-    """Whether the web services of a server's roles are back (O12).
+    """Whether the web services of a server's roles are back (rule R26).
 
     W3SVC and WAS run; on a Client Access server the health pages of EWS, Autodiscover and OWA are 200; on a Mailbox
     server the back-end site answers, with any status below 500 (without a token EWS says 401).

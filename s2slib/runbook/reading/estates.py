@@ -75,7 +75,7 @@ class Estates:
             return dict(zip(commands, pool.map(one, commands), strict=True))
 
     def drop(self, servers: Iterable[str]) -> None:
-        """Close the channels of some servers; the next use opens fresh ones (O14)."""
+        """Close the channels of some servers; the next use opens fresh ones (rule R28)."""
         for server in servers:
             with self._lock(server):
                 channel = self._channels.pop(server, None)

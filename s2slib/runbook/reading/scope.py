@@ -31,7 +31,7 @@ class ExchangeHost:
 
 @dataclass(frozen=True)
 class Excluded:
-    """A server that is left out, by name and with a reason (O31)."""
+    """A server that is left out, by name and with a reason (rule R42)."""
 
     fqdn: str
     reason: str
@@ -155,5 +155,5 @@ class Scope:
         return f"{verb}-{noun}"
 
     def may_replace(self, setting: Setting, existing: str) -> bool:
-        """Whether the params file allows this existing value of a setting to be replaced (O17)."""
+        """Whether the params file allows this existing value of a setting to be replaced (rule R31)."""
         return self.deployment.override_reason(setting, existing) is not None

@@ -220,7 +220,7 @@ class Executor:
         return replace(outcome, state="failed", detail=detail)
 
     def _recover(self, change: Change, outcome: Outcome, facts: Facts, failure: str) -> tuple[Outcome, Facts]:
-        """Start again what the change left stopped, once; the roll-out ends there either way (O11)."""
+        """Start again what the change left stopped, once; the roll-out ends there either way (rule R25)."""
         lines = [step.render() for step in change.recovery]
         self._note("recovery", change=change.id, reason=failure, lines=lines)
         self._progress(f"{change.title}: {failure}; recovery")

@@ -41,7 +41,7 @@ class Sender:
         note = self._note if journalled else _nowhere
         timeouts = self._scope.deployment.network.timeouts_s
         for number, step in enumerate(steps):
-            if restarts(step):  # it ends every Exchange session through that server (O14)
+            if restarts(step):  # it ends every Exchange session through that server (rule R28)
                 self._estates.drop(self._scope.all_servers)
             named = {"change": change.id, "server": step.server, "line": step.render()}
             try:
