@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bootstrap import jupyter, lock, sets
 from bootstrap.console import Console
-from bootstrap.errors import SetupError, UsageError
-from bootstrap.programs import Runner, run_program
-from bootstrap.venv import LOCK, Environment, Step
-from bootstrap.wheelhouse import LIST, Wheelhouse, checked, seal
+from bootstrap.environment import LOCK, SETS, Environment, Runner, SetupError, Step, pins, run_program
+from bootstrap.lock import exclusive
 
 USAGE = """\
 run.py [--offline DIR] VERB ...
@@ -31,14 +27,19 @@ run.py [--offline DIR] VERB ...
 
   setup [SET ...]  install now what is otherwise installed when first needed (run, test, ui, dev; all of them)
   wheelhouse DIR   download everything into DIR, for machines without internet
-  --offline DIR    install from such a folder only, each file checked against its SHA-256
+  --offline DIR    install from such a folder only; every file has to have the pinned SHA-256
 """
 EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 1, 64, 130
 SET_UP_S = "S2S_SET_UP_S"  # tells the demo how long the set-up took, in seconds
 _SETS = {"test": ("test",), "notebook": ("ui",)}
+FIRST_NOTEBOOK = "notebooks/00_start.ipynb"
 _S2S = "import sys; from s2slib.cli.main import main; sys.argv[0] = 's2s'; sys.exit(main())"
 
 HandOver = Callable[[Sequence[str], Mapping[str, str], Path | None], int]
+
+
+class UsageError(Exception):
+    """run.py was asked for something that it does not know."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Request:
     def sets(self) -> tuple[str, ...]:
         """The names of the sets that the verb needs."""
         if self.verb == "setup":
-            return self.rest or tuple(sets.FILES)
+            return self.rest or tuple(SETS)
         return () if self.verb == "wheelhouse" else _SETS.get(self.verb, ("run",))
 
 
@@ -81,9 +82,9 @@ def parse(arguments: Sequence[str]) -> Request | None:
     request = Request(rest[0], tuple(rest[1:]), offline)
     if request.verb == "wheelhouse" and (len(request.rest) != 1 or offline):
         raise UsageError("wheelhouse takes one folder, which must be new or empty, and needs the internet")
-    unknown = [name for name in request.sets if name not in sets.FILES]
+    unknown = [name for name in request.sets if name not in SETS]
     if unknown:
-        raise UsageError(f"there is no set {unknown[0]!r}; the sets are {', '.join(sets.FILES)}")
+        raise UsageError(f"there is no set {unknown[0]!r}; the sets are {', '.join(SETS)}")
     return request
 
 
@@ -133,46 +134,34 @@ def start(
 
 def prepare(environment: Environment, request: Request) -> None:
     """Afterwards the environment has what the request needs. Says first what it will do; one process at a time."""
-    wanted = sets.load_all(environment.root, request.sets)
-    if environment.step(wanted).do == "nothing":
+    if environment.step(request.sets).do == "nothing":
         return
 
     def on_wait() -> None:
         environment.console.say("run.py: another start is setting up .venv; waiting for it (Ctrl-C gives up)")
 
-    with lock.exclusive(environment.root / LOCK, on_wait):
-        step = environment.step(wanted)
-        if step.do == "nothing":
-            return
-        source = checked(request.offline) if request.offline and step.missing else None
-        environment.console.say(announcement(environment, step, source, request))
-        environment.carry_out(step, source)
+    with exclusive(environment.root / LOCK, on_wait):
+        step = environment.step(request.sets)
+        if step.do != "nothing":
+            environment.console.say(announcement(environment, step, request))
+            environment.carry_out(step, request.offline)
 
 
-def announcement(environment: Environment, step: Step, source: Wheelhouse | None, request: Request) -> str:
+def announcement(environment: Environment, step: Step, request: Request) -> str:
     """What will be done, for the operator to read before it is."""
-    todo = []
-    if step.do == "replace":
-        todo.append("delete .venv")
-    elif step.do == "set aside":
-        todo.append("set .venv aside")
+    todo = {"replace": ["delete .venv"], "set aside": ["set .venv aside"]}.get(step.do, [])
     if step.do != "install":
         todo.append(f"make .venv with {environment.base}")
     if step.missing:
-        pins = len({pin for each in step.missing for pin in each.pins})
-        files = ", ".join(each.file.name for each in step.missing)
-        origin = (
-            f"from {source.folder} ({source.files} files checked)" if source else "with pip, as pip is configured here"
-        )
-        todo.append(f"install up to {pins} packages, pinned in {files}, {origin}; half a minute and the download")
+        lines = {line for name in step.missing for line in pins(environment.root, name) if not line.startswith("--")}
+        files = ", ".join(SETS[name] for name in step.missing)
+        origin = f"from {request.offline}" if request.offline else "with pip, as pip is configured here"
+        todo.append(f"install up to {len(lines)} packages, pinned in {files}, {origin}; half a minute and the download")
     todo.append("make s2s available in .venv")
     if request.verb != "setup":
         todo.append(f"then: {' '.join((request.verb, *request.rest))}")
-    lines = [f"run.py: {step.why}" if step.why else "", f"run.py will, in {environment.root}:"]
-    lines += [f"  - {each}" for each in todo]
-    if source:
-        lines.append(f"SHA-256 of {LIST}: {source.digest}")
-    return "\n".join(line for line in lines if line)
+    head = [f"run.py: {step.why}"] if step.why else []
+    return "\n".join([*head, f"run.py will, in {environment.root}:", *(f"  - {each}" for each in todo)])
 
 
 def command(environment: Environment, request: Request) -> tuple[list[str], Path | None]:
@@ -181,7 +170,10 @@ def command(environment: Environment, request: Request) -> tuple[list[str], Path
     if request.verb == "test":
         return [python, "-m", "pytest", *(request.rest or ("-n", "2"))], environment.root  # the fast ones side by side
     if request.verb == "notebook":
-        return [python, *jupyter.command(environment.root), *request.rest], environment.root
+        lab = ["-m", "jupyterlab", f"--ServerApp.root_dir={environment.root}", "--LabApp.extension_manager=readonly"]
+        if (environment.root / FIRST_NOTEBOOK).is_file():
+            lab.append(f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK}")
+        return [python, *lab, *request.rest], environment.root
     # -P: a module that happens to lie in the current folder is not taken for one of ours
     return [python, "-P", "-c", _S2S, request.verb, *request.rest], None
 
@@ -195,38 +187,28 @@ def become(argv: Sequence[str], environ: Mapping[str, str], folder: Path | None)
             os.chdir(folder)
         os.execve(argv[0], list(argv), dict(environ))
     process = subprocess.Popen(argv, env=dict(environ), cwd=folder)
-    # Ctrl-C reaches the program as well, through the console; it decides what that means.
-    with _interrupts_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the program too, which decides what it means
+    try:
         return process.wait()
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def fill_wheelhouse(environment: Environment, folder: Path) -> None:
-    """Downloads all sets into a folder, which appears when it is complete, with the list of what is in it."""
+    """Downloads all sets into a folder, which appears when it is complete."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SetupError(f"{folder} is there already and not empty: name a new folder")
-    everything = sets.load_all(environment.root, sets.FILES)
-    pins = len({pin for each in everything for pin in each.pins})
-    environment.console.say(f"run.py will download up to {pins} wheels into {folder}")
+    environment.console.say(f"run.py will download the wheels of every set into {folder}")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(
         prefix=f".{folder.name}-", dir=folder.parent, ignore_cleanup_errors=True
     ) as scratch:
         part = Path(scratch) / "wheels"
         part.mkdir()
-        environment.pip.download([each.file for each in everything], pins, part)
-        digest = seal(part)
+        environment.download(part)
         if folder.exists():
             folder.rmdir()
         os.replace(part, folder)
     environment.console.say(
-        f"run.py: {folder} is complete; copy it, then: run.py --offline DIR demo\nSHA-256 of {LIST}: {digest}"
+        f"run.py: {folder} is complete; copy it with this checkout, then: run.py --offline DIR demo"
     )
-
-
-@contextlib.contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -15,6 +15,11 @@ from bootstrap.start import start
 REPOSITORY = Path(__file__).parents[3]
 
 PYPROJECT = """\
+[build-system]
+requires = ["setuptools"]
+build-backend = "setuptools.build_meta"
+[tool.setuptools]
+packages = ["s2slib", "s2slib.cli"]
 [project]
 name = "s2slib"
 version = "0.1.0"
@@ -69,7 +74,7 @@ class Programs:
     pip_output: tuple[str, ...] = ()
     answer: str = f"{sys.implementation.cache_tag} True"
 
-    def __call__(self, argv: Sequence[str], *, env: Mapping[str, str], on_line: Callable[[str], None]) -> int:
+    def __call__(self, argv: Sequence[str], env: Mapping[str, str], on_line: Callable[[str], None]) -> int:
         argv = list(argv)
         self.calls.append((argv, dict(env)))
         self.events.append("run " + " ".join(argv[1:4]))
