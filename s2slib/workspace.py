@@ -202,7 +202,7 @@ def find(
         if found is None:
             raise WorkspaceError(
                 "no workspace: neither this folder nor one above it holds params/ and notebooks/; "
-                f"start from the checkout or set {WORKSPACE_VARIABLE}"
+                f"start from the checkout, make one with `s2s init DIR`, or set {WORKSPACE_VARIABLE}"
             )
         root = found
     runs = environ.get(RUNS_VARIABLE)

@@ -61,6 +61,19 @@ _state = click.option(
 
 
 @main.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+def init(folder: Path) -> int:
+    """Write params/ and notebooks/ into a folder of your own, to work outside a checkout.
+
+    \b
+    Example: s2s init ~/trust
+    """
+    from s2slib.cli import init as command
+
+    return _guarded(lambda: command.init(folder))
+
+
+@main.command()
 @click.argument("params", type=click.Path(path_type=Path), required=False)
 @click.option(
     "--plan", "planned", metavar="RUN", help="Instead: would this run's plan be accepted now, and what moved?"
