@@ -170,12 +170,17 @@ def command(environment: Environment, request: Request) -> tuple[list[str], Path
     if request.verb == "test":
         return [python, "-m", "pytest", *(request.rest or ("-n", "2"))], environment.root  # the fast ones side by side
     if request.verb == "notebook":
-        lab = ["-m", "jupyterlab", f"--ServerApp.root_dir={environment.root}", "--LabApp.extension_manager=readonly"]
-        if (environment.root / FIRST_NOTEBOOK).is_file():
-            lab.append(f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK}")
-        return [python, *lab, *request.rest], environment.root
+        return [python, *jupyterlab(environment.root), *request.rest], environment.root
     # -P: a module that happens to lie in the current folder is not taken for one of ours
     return [python, "-P", "-c", _S2S, request.verb, *request.rest], None
+
+
+def jupyterlab(root: Path) -> list[str]:
+    """The interpreter's arguments that start JupyterLab on the checkout, which asks nobody outside for extensions."""
+    arguments = ["-m", "jupyterlab", f"--ServerApp.root_dir={root}", "--LabApp.extension_manager=readonly"]
+    return arguments + (
+        [f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK}"] if (root / FIRST_NOTEBOOK).is_file() else []
+    )
 
 
 def become(argv: Sequence[str], environ: Mapping[str, str], folder: Path | None) -> int:
