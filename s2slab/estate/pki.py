@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from cryptography import x509
@@ -197,9 +197,13 @@ def server_context(keypair: KeyPair) -> ssl.SSLContext:
 
 def client_context(roots: Iterable[bytes]) -> ssl.SSLContext:
     """A TLS client context that verifies names and trusts the PEM certificates in `roots` and nothing else."""
+    return _client_context("\n".join(root.decode("ascii") for root in roots))
+
+
+@lru_cache(maxsize=64)
+def _client_context(text: str) -> ssl.SSLContext:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    text = "\n".join(root.decode("ascii") for root in roots)
     if text:
         context.load_verify_locations(cadata=text)
     return context
