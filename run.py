@@ -2,7 +2,7 @@
 """Makes .venv, installs the pinned packages, and hands over: `python run.py demo` (Windows: `py run.py demo`).
 
 Standard library only, from any folder. This file keeps to a syntax that every Python reads, so that one that is too
-old can say so; what it does is in s2slib/bootstrap/.
+old can say so; what it does is in bootstrap/.
 """
 
 import os
@@ -32,7 +32,7 @@ def main():
         return 1
     root = os.path.dirname(os.path.abspath(__file__))
     sys.path.insert(0, root)
-    from s2slib.bootstrap.start import start
+    from bootstrap.start import start
 
     return start(root, sys.argv[1:])
 

@@ -1,3 +1,3 @@
 """Primitives of the runbooks that make Lync Server and Exchange Server trust each other (OAuth server-to-server)."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

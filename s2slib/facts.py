@@ -1,14 +1,85 @@
-"""What was read: facts that are known, absent, unknown or, in a projected state, generated later."""
+"""What was read: facts that are known, absent, unknown or, in a projected state, generated later; and what type they have."""
 
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, TypeAlias
+from typing import Any, Generic, Self, TypeAlias, TypeVar, overload
 
-Json: TypeAlias = Any  # str | int | bool | None | list[Json] | dict[str, Json]; no floats (DESIGN 5)
+from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_pascal
+
+T = TypeVar("T")
+Json: TypeAlias = Any  # str | int | bool | None | list[Json] | dict[str, Json]; no floats, so that it can be hashed
+
+
+class Row(BaseModel):
+    """An object that a server described: each property named once, a field for each, its alias the product's spelling."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=to_pascal, populate_by_name=True)
+
+    @classmethod
+    def properties(cls) -> tuple[str, ...]:
+        """The properties that are wanted of the product's object."""
+        return tuple(dict.fromkeys(str(field.alias) for field in cls.model_fields.values()))
+
+    @classmethod
+    def seen(cls, value: Mapping[str, Json]) -> Self:
+        """The row that a fact holds. In a projected state it may lack fields: AttributeError for those."""
+        return cls.model_construct(**value)
+
+
+class Key(str, Generic[T]):
+    """The path of a fact, and the type of its value: `facts.value(key)` gives that."""
+
+    _typed: Callable[[Json], T]
+
+    @classmethod
+    def one(cls, path: str, row: type[R]) -> Key[R]:
+        """A fact that holds one object."""
+        return _key(path, row.seen)
+
+    @classmethod
+    def many(cls, path: str, row: type[R]) -> Key[list[R]]:
+        """A fact that holds objects."""
+        return _key(path, lambda value: [row.seen(item) for item in value])
+
+    @classmethod
+    def plain(cls, path: str, kind: type[P]) -> Key[P]:
+        """A fact that holds JSON of a plain type: text, a number, a list, a mapping."""
+        return _key(path, lambda value: value)
+
+
+def _key(path: str, typed: Callable[[Json], T]) -> Key[T]:
+    key: Key[T] = Key(path)
+    key._typed = typed
+    return key
+
+
+class PerServer(Generic[T]):
+    """A fact that there is one of for each server: `on(fqdn)` is its key, `server/<fqdn>/<name>`."""
+
+    def __init__(self, key: Key[T]) -> None:
+        self.name = str(key)
+        self._typed = key._typed
+
+    def on(self, server: str) -> Key[T]:
+        """The key of one server's."""
+        return _key(on(server, self.name), self._typed)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def on(server: str, name: str | PerServer[Any]) -> str:
+    """The key of a fact about one server: `server/<fqdn>/<name>`."""
+    return f"server/{server}/{name}"
+
+
+R = TypeVar("R", bound=Row)
+P = TypeVar("P")
 
 
 @dataclass(frozen=True)
@@ -63,10 +134,21 @@ class Facts(Mapping[str, Fact]):
     def __contains__(self, key: object) -> bool:
         return key in self._facts
 
-    def value(self, key: str, default: Json = None) -> Json:
-        """The known value of `key`, else `default` (absent, unknown and generated alike)."""
+    @overload
+    def value(self, key: Key[T]) -> T | None: ...
+
+    @overload
+    def value(self, key: Key[T], default: T) -> T: ...
+
+    @overload
+    def value(self, key: str, default: Json = None) -> Json: ...
+
+    def value(self, key: str, default: Any = None) -> Any:
+        """The known value of `key`, in the type that the key names, else `default` (absent, unknown and generated alike)."""
         fact = self[key]
-        return fact.value if isinstance(fact, Known) else default
+        if not isinstance(fact, Known):
+            return default
+        return key._typed(fact.value) if isinstance(key, Key) else fact.value
 
     def known(self, *keys: str) -> bool:
         """Whether every key was answered: known or absent."""

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from s2slib.errors import S2SError
+
 WORKSPACE_VARIABLE = "S2S_WORKSPACE"
 RUNS_VARIABLE = "S2S_RUNS"
 NEW_RUN = "new"
@@ -26,7 +28,7 @@ _RUN_NAME = re.compile(r"(?P<stamp>\d{8}T\d{6}Z)-(?P<deployment>[a-z0-9][a-z0-9-
 _ATTEMPTS = 20
 
 
-class WorkspaceError(RuntimeError):
+class WorkspaceError(S2SError):
     """A folder, params file or run is not where it should be; says what was looked for and what there is."""
 
 
@@ -200,7 +202,7 @@ def find(
         if found is None:
             raise WorkspaceError(
                 "no workspace: neither this folder nor one above it holds params/ and notebooks/; "
-                f"start from the checkout or set {WORKSPACE_VARIABLE}"
+                f"start from the checkout, make one with `s2s init DIR`, or set {WORKSPACE_VARIABLE}"
             )
         root = found
     runs = environ.get(RUNS_VARIABLE)

@@ -18,7 +18,7 @@ def main() -> int:
     from questions import answers
     from recorded import readable
 
-    from s2slib.lab.engine.real import RealEngine
+    from s2slab.engine.real import RealEngine
 
     engine = RealEngine()
     try:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from s2slib.errors import S2SError
 
-class CredentialError(RuntimeError):
+
+class CredentialError(S2SError):
     """A reference cannot be resolved here and now. Names the reference and what to do; never a secret."""
 
     def __init__(self, reference: str, problem: str, remedy: str = "") -> None:

@@ -19,13 +19,14 @@ from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from s2slib.credentials.secret import Secret
+from s2slib.errors import S2SError
 
 VARIABLE = "S2S_LAB_STATE"
 START = "start it with `s2s lab`"
 _CONNECT_S = 1.0
 
 
-class LabStateError(RuntimeError):
+class LabStateError(S2SError):
     """The lab's state file is missing, unreadable or left by a lab that has ended; says to start `s2s lab`."""
 
 

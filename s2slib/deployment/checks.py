@@ -10,28 +10,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
-from pydantic_core import PydanticCustomError
-
+from s2slib.deployment.model import Deployment, Product
 from s2slib.deployment.problems import Place, Problem, did_you_mean, field_name, shown
-
-if TYPE_CHECKING:
-    from s2slib.deployment.model import Deployment, Product
-
-CROSS_CHECK = "params_cross_check"
-"""The pydantic error type that carries these problems: its context has `found`, a list of (path, Problem)."""
 
 Found = tuple[Place, Problem]
 
 
-def require_consistent(deployment: Deployment) -> None:
-    """Raises one pydantic error with every disagreement between the sections; see `CROSS_CHECK`."""
-    found = [*_names(deployment), *_exclusions(deployment), *_references(deployment)]
-    if not found:
-        found = [*_access(deployment)]
-    if found:
-        raise PydanticCustomError(CROSS_CHECK, "the sections do not agree", {"found": found})
+def disagreements(deployment: Deployment) -> list[Found]:
+    """Every disagreement between the sections, with its place."""
+    return [*_names(deployment), *_exclusions(deployment), *_references(deployment)] or [*_access(deployment)]
 
 
 def _found(path: Place, problem: str, value: object = None, allowed: str = "", hint: str = "") -> Found:

@@ -9,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from s2slib import workspace
+from s2slib.deployment.checks import disagreements
 from s2slib.deployment.model import PARAMETERS, Deployment
 from s2slib.deployment.problems import DeploymentError, Place, Problem, did_you_mean, field_name, shown
 from s2slib.deployment.schema_errors import problems_of
@@ -97,6 +98,8 @@ def _validated(raw: object, source: Source, name: str, folder: Path) -> Deployme
         deployment = Deployment.model_validate(data, context={"folder": folder.absolute()})
     except ValidationError as error:
         problems += problems_of(error, Deployment, source)
+    else:
+        problems += disagreements(deployment)
     problems += _odd_numbers(source, {field for _, found in problems if (field := found.field)})
     if deployment is None or problems:
         raise DeploymentError(_in_order(problems, source), name)

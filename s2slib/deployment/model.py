@@ -13,7 +13,6 @@ import yaml
 from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
 
 from s2slib.deployment.accounts import Account, Credentials
-from s2slib.deployment.checks import require_consistent
 from s2slib.deployment.exchange import Exchange
 from s2slib.deployment.lync import Lync, Pool
 from s2slib.deployment.network import DEFAULT_PORTS, Endpoint, Network, SecondHop, Transport
@@ -82,10 +81,9 @@ class Deployment(Section):
     _folder: Path = PrivateAttr(default_factory=Path)
 
     @model_validator(mode="after")
-    def _consistent(self, info: ValidationInfo) -> Deployment:
+    def _placed(self, info: ValidationInfo) -> Deployment:
         if isinstance(info.context, dict) and isinstance(info.context.get("folder"), Path):
             self._folder = info.context["folder"]
-        require_consistent(self)
         return self
 
     @property

@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from s2slib.errors import EXIT_USAGE, S2SError
 from s2slib.records.redaction import Redactor
 
 Place = tuple[str | int, ...]
@@ -37,8 +38,10 @@ class Problem:
         return "; ".join(parts)
 
 
-class DeploymentError(ValueError):
+class DeploymentError(S2SError):
     """A declaration cannot be used. `problems` has every mistake that was found, in the order of the file."""
+
+    exit_code = EXIT_USAGE
 
     def __init__(self, problems: Iterable[Problem], source: str = "the parameters") -> None:
         self.problems = tuple(problems)

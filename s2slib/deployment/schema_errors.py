@@ -10,7 +10,6 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
-from s2slib.deployment.checks import CROSS_CHECK
 from s2slib.deployment.problems import NOT_SHOWN, Place, Problem, did_you_mean, field_name, shown
 from s2slib.deployment.secrets_refused import REMOVED
 from s2slib.deployment.source import Source
@@ -34,10 +33,6 @@ def problems_of(error: ValidationError, schema: type[BaseModel], source: Source)
         if detail["input"] is REMOVED and detail["type"] != "extra_forbidden":
             continue
         path: Place = detail["loc"]
-        context = detail.get("ctx", {})
-        if detail["type"] == CROSS_CHECK:
-            yield from context["found"]
-            continue
         yield path, _problem(detail, path, schema, source)
 
 

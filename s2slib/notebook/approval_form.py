@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import ipywidgets as widgets
 
 from s2slib.notebook.forms import Form
-from s2slib.notebook.render import Table, View
+from s2slib.show.render import Table, View
 
 FIELDS = (
     ("approver", "name of the person who approves, recorded as claimed"),

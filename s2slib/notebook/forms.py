@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from s2slib.deployment import Deployment
-from s2slib.notebook.render import Fold, Table, View
+from s2slib.show.render import Fold, Table, View
 
 SECTIONS = ("lync", "exchange", "test_users", "network", "credentials", "policy")
 _LABEL_PX, _WIDTH_PX = 230, 720

@@ -17,11 +17,24 @@ from s2slib import workspace
 from s2slib.credentials.errors import CredentialError
 from s2slib.credentials.lab_state import LabStateError
 from s2slib.deployment import PARAMETERS, Deployment, DeploymentError, from_parameters
+from s2slib.errors import S2SError
 from s2slib.notebook.approval_form import FIELDS, ApprovalForm
 from s2slib.notebook.forms import DeploymentForm
-from s2slib.notebook.render import Fold, Lines, Table, View, plainly
-from s2slib.notebook.ticket import back_out_view, page, plan_ticket
-from s2slib.notebook.views import (
+from s2slib.records.files import write_text
+from s2slib.records.journal import JournalError, told
+from s2slib.remoting.values.command import Cmdlet
+from s2slib.remoting.values.errors import RemotingError
+from s2slib.runbook.control.approval import ApprovalError
+from s2slib.runbook.control.lock import Refused
+from s2slib.runbook.model.change import Change
+from s2slib.runbook.model.finding import blocking
+from s2slib.runbook.model.plan import PlanError
+from s2slib.runbook.model.record import Mode, RecordError
+from s2slib.runbook.phases import judge_all, phase
+from s2slib.runbook.run import PhaseResult, Run
+from s2slib.show.render import Fold, Lines, Table, View, plainly
+from s2slib.show.ticket import back_out_view, page, plan_ticket
+from s2slib.show.views import (
     acceptance_view,
     before_after,
     changes_view,
@@ -32,29 +45,17 @@ from s2slib.notebook.views import (
     result_view,
     verification_view,
 )
-from s2slib.records.files import write_text
-from s2slib.records.journal import JournalError, told
-from s2slib.records.run_record import Mode, RecordError
-from s2slib.remoting.command import Cmdlet
-from s2slib.remoting.errors import RemotingError
-from s2slib.runbook.approval import ApprovalError
-from s2slib.runbook.change import Change
-from s2slib.runbook.finding import Finding, blocking
-from s2slib.runbook.lock import Refused
-from s2slib.runbook.phases import judge_all, phase
-from s2slib.runbook.plan import PlanError
-from s2slib.runbook.run import PhaseResult, Run
 
 MODES: tuple[Mode, ...] = ("check", "verify", "apply")
 SAID_IN_A_SENTENCE = (ApprovalError, JournalError, PlanError, RecordError, OSError)
 NOT_WANTED = "This deployment wants no approval (policy.approval: not_required), and its records say so."
 
 
-class PhaseNotDone(RuntimeError):
+class PhaseNotDone(S2SError):
     """A phase in apply mode was blocked, refused, held, failed or is uncertain; the message says what to do next."""
 
 
-class VerificationFailed(RuntimeError):
+class VerificationFailed(S2SError):
     """The trust is not proven."""
 
 
@@ -303,7 +304,7 @@ class NotebookRun:
         record = self._run.record
         rows = [finding for item in record.phases for finding in item.findings]
         rows += record.verification.findings if record.verification else []
-        return findings_view("Findings", [Finding(**row.model_dump()) for row in rows])
+        return findings_view("Findings", rows)
 
     def journal_view(self) -> View:
         """The journal, verified line by line."""

@@ -1,168 +1,174 @@
 """Exchange Server: organisation, auth configuration, certificates, partner applications, roles, Autodiscover.
 
 Organisation reads and writes run in runspace `exchange` (the Microsoft.Exchange endpoint of one server, domain controller
-pinned where it matters, O5). Source: domain.md of the project's reference, sections 1(a)-1(c), 2.2 and 2.4 unless said.
+pinned where it matters, rule R19). Source: facts F3, F5 and F18 unless said.
 """
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated
 
-from s2slib.facts import Absent, Fact, Known
-from s2slib.products.lync import on
-from s2slib.products.read import Read, field, flag, instant, raw_bytes, rows, single, text, texts
-from s2slib.remoting.command import Cmdlet, Later, Script, Value
-from s2slib.remoting.reply import Reply
+from pydantic import BeforeValidator, Field
+
+from s2slib.facts import Key, PerServer, Row
+from s2slib.products.read import (
+    NOTHING,
+    Der,
+    Flag,
+    Instant,
+    Lower,
+    Question,
+    Read,
+    Text,
+    Texts,
+    Upper,
+    raw_bytes,
+    texts,
+)
+from s2slib.remoting.values.command import Cmdlet, Later, Script, Value
 from s2slib.trust.certificate import from_der
 
 EXCHANGE_APPLICATION_ID = "00000002-0000-0ff1-ce00-000000000000"
 APPLICATION_ACCOUNT = "LyncEnterprise-ApplicationAccount"
 ROLES = ("UserApplication", "ArchiveApplication", "MeetingGraphApplication")
-
-SERVERS = "exchange/servers"
-AUTH_CONFIG = "exchange/auth_config"
-PARTNER_APPLICATIONS = "exchange/partner_applications"
-ACCEPTED_DOMAINS = "exchange/accepted_domains"
-MAIL_USER = "exchange/mail_user"
-ROLE_ASSIGNMENTS = "exchange/role_assignments"
-
-_NOT_FOUND = ("ManagementObjectNotFound", "couldn't be found")
-_PARTNER = (
-    "Name",
-    "Identity",
-    "Enabled",
-    "ApplicationIdentifier",
-    "CertificateStrings",
-    "AuthMetadataUrl",
-    "Realm",
-    "UseAuthServer",
-    "AcceptSecurityIdentifierInformation",
-    "LinkedAccount",
-    "WhenChangedUTC",
-)
 VIEW_ONLY = "View-Only Organization Management"
+_NOT_FOUND = ("ManagementObjectNotFound", "couldn't be found")
+
+
+class Server(Row):
+    """An Exchange server: roles by the booleans, never by the ServerRole text (2016 and later print Mailbox for both)."""
+
+    fqdn: Lower
+    is_mailbox: Flag = Field(alias="IsMailboxServer")
+    is_client_access: Flag = Field(alias="IsClientAccessServer")
+    is_edge: Flag = Field(alias="IsEdgeServer")
+    domain_controller: Annotated[str, BeforeValidator(lambda value: "".join(texts(value)[:1]).lower())] = Field(
+        default="", alias="CurrentDomainControllers"
+    )
+
+
+class AuthConfig(Row):
+    """The organisation's signing certificates by thumbprint, and its realm (usually empty)."""
+
+    current: Upper = Field(alias="CurrentCertificateThumbprint")
+    previous: Upper = Field(alias="PreviousCertificateThumbprint")
+    realm: Text
+
+
+class Certificate(Row):
+    """A certificate. Over remote PowerShell every other property comes back empty (fact F19)."""
+
+    der: Der = Field(alias="RawData")
+    thumbprint: Annotated[str, BeforeValidator(lambda value: from_der(raw_bytes(value)).thumbprint)] = Field(
+        alias="RawData"
+    )
+
+
+class PartnerApplication(Row):
+    """An entry of Get-PartnerApplication."""
+
+    name: Text
+    identity: Text
+    enabled: Flag
+    application_identifier: Lower
+    certificate_strings: Texts
+    auth_metadata_url: Text
+    realm: Text
+    use_auth_server: Flag
+    accept_security_identifier_information: Flag
+    linked_account: Text
+    when_changed_utc: Instant = Field(alias="WhenChangedUTC")
+
+
+class AcceptedDomain(Row):
+    """An accepted domain; a wildcard does not satisfy the realm check (fact F12)."""
+
+    name: Text
+    domain_name: Lower
+    default: Flag
+
+
+class MailUser(Row):
+    """The linked account."""
+
+    name: Text
+    hidden: Flag = Field(alias="HiddenFromAddressListsEnabled")
+
+
+class ClientAccess(Row):
+    """A Client Access server and its service connection point."""
+
+    name: Text
+    fqdn: Lower
+    scp: Text = Field(alias="AutoDiscoverServiceInternalUri")
+
+
+class Mailbox(Row):
+    """A user's mailbox."""
+
+    address: Lower = Field(alias="PrimarySmtpAddress")
+
+
+class Assignment(Row):
+    """A management role that somebody holds."""
+
+    role: Text
+
+
+class Component(Row):
+    """A server component and its state."""
+
+    component: Text
+    state: Text
+
+
+SERVERS = Key.many("exchange/servers", Server)
+AUTH_CONFIG = Key.one("exchange/auth_config", AuthConfig)
+PARTNER_APPLICATIONS = Key.many("exchange/partner_applications", PartnerApplication)
+ACCEPTED_DOMAINS = Key.many("exchange/accepted_domains", AcceptedDomain)
+MAIL_USER = Key.one("exchange/mail_user", MailUser)
+ROLE_ASSIGNMENTS = Key.plain("exchange/role_assignments", list[str])
+CLIENT_ACCESS = Key.many("exchange/client_access", ClientAccess)
+CERTIFICATES = PerServer(Key.many("exchange_certificates", Certificate))
+COMPONENTS = PerServer(Key.plain("components", dict[str, str]))
+
+
+def mailbox_key(address: str) -> Key[Mailbox]:
+    """The key of the mailbox fact of one SMTP address."""
+    return Key.one(f"exchange/mailbox/{address.lower()}", Mailbox)
 
 
 def get_servers(server: str) -> Read:
-    """`Get-ExchangeServer -Status`: name, FQDN, roles as booleans, version, site and the domain controller it uses.
-
-    Rights: View-Only Organization Management. Select on the booleans, never on the ServerRole text (2016+ prints
-    `Mailbox` for both roles).
-    """
-
-    def parse(reply: Reply) -> Mapping[str, Fact]:
-        found = []
-        for row in rows(reply):
-            controllers = texts(row.get("CurrentDomainControllers"))
-            found.append(
-                {
-                    "name": text(field(row, "Name")),
-                    "fqdn": text(field(row, "Fqdn")).lower(),
-                    "is_mailbox": flag(field(row, "IsMailboxServer")),
-                    "is_client_access": flag(field(row, "IsClientAccessServer")),
-                    "is_edge": flag(field(row, "IsEdgeServer")),
-                    "version": text(field(row, "AdminDisplayVersion")),
-                    "domain_controller": (controllers[0] if controllers else "").lower(),
-                }
-            )
-        return {SERVERS: Known(found)}
-
-    names = (
-        "Name",
-        "Fqdn",
-        "IsMailboxServer",
-        "IsClientAccessServer",
-        "IsEdgeServer",
-        "AdminDisplayVersion",
-        "Site",
-        "CurrentDomainControllers",
-    )
-    command = Cmdlet("Get-ExchangeServer", {"Status": True}, "read", "exchange", names)
-    return Read(server, command, (SERVERS,), parse, rights=VIEW_ONLY)
+    """`Get-ExchangeServer -Status`: FQDN, roles, and the domain controller it uses. Rights: View-Only Organization Management."""
+    return Question("Get-ExchangeServer", Server, "exchange", VIEW_ONLY).all(server, SERVERS, {"Status": True})
 
 
 def get_auth_config(server: str) -> Read:
-    """`Get-AuthConfig`: current, previous and next certificate thumbprints, realm (usually empty), service name."""
-
-    def parse(reply: Reply) -> Mapping[str, Fact]:
-        found = [
-            {
-                "current": text(field(row, "CurrentCertificateThumbprint")).upper(),
-                "previous": text(field(row, "PreviousCertificateThumbprint")).upper(),
-                "next": text(field(row, "NextCertificateThumbprint")).upper(),
-                "next_effective": instant(field(row, "NextCertificateEffectiveDate")),
-                "realm": text(field(row, "Realm")),
-                "service_name": text(field(row, "ServiceName")),
-            }
-            for row in rows(reply)
-        ]
-        return single(AUTH_CONFIG, found)
-
-    names = (
-        "CurrentCertificateThumbprint",
-        "PreviousCertificateThumbprint",
-        "NextCertificateThumbprint",
-        "NextCertificateEffectiveDate",
-        "ServiceName",
-        "Realm",
-    )
-    command = Cmdlet("Get-AuthConfig", {}, "read", "exchange", names)
-    return Read(server, command, (AUTH_CONFIG,), parse, rights=VIEW_ONLY)
+    """`Get-AuthConfig`. Rights: View-Only Organization Management."""
+    return Question("Get-AuthConfig", AuthConfig, "exchange", VIEW_ONLY).one(server, AUTH_CONFIG)
 
 
 def get_certificates(session_server: str, server: str) -> Read:
-    """`Get-ExchangeCertificate -Server <s>`: every certificate, parsed from `RawData`.
-
-    Over remote PowerShell the other properties come back empty (domain.md fact 15), so dates, subject and key size are
-    taken from the DER. Rights: View-Only Organization Management.
-    """
-    key = on(server, "exchange_certificates")
-
-    def parse(reply: Reply) -> Mapping[str, Fact]:
-        found = []
-        for row in rows(reply):
-            der = raw_bytes(field(row, "RawData"))
-            found.append({"thumbprint": from_der(der).thumbprint, "der": base64.b64encode(der).decode("ascii")})
-        return {key: Known(found)}
-
-    command = Cmdlet("Get-ExchangeCertificate", {"Server": server}, "read", "exchange", ("RawData",))
-    return Read(session_server, command, (key,), parse, rights=VIEW_ONLY)
+    """`Get-ExchangeCertificate -Server <s>`: every certificate, by its `RawData`. Rights: View-Only Organization Management."""
+    question = Question("Get-ExchangeCertificate", Certificate, "exchange", VIEW_ONLY)
+    return question.all(session_server, CERTIFICATES.on(server), {"Server": server})
 
 
-def get_partner_applications(server: str, key: str = PARTNER_APPLICATIONS, *, domain_controller: str = "") -> Read:
-    """`Get-PartnerApplication [-DomainController <dc>]`: all entries, those of a hybrid too (O8)."""
-
-    def parse(reply: Reply) -> Mapping[str, Fact]:
-        return {key: Known([_partner_application(row) for row in rows(reply)])}
-
-    command = Cmdlet("Get-PartnerApplication", _controller(domain_controller), "read", "exchange", _PARTNER)
-    return Read(server, command, (key,), parse, rights=VIEW_ONLY)
-
-
-def _partner_application(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "name": text(field(row, "Name")),
-        "identity": text(field(row, "Identity")),
-        "enabled": flag(field(row, "Enabled")),
-        "application_identifier": text(field(row, "ApplicationIdentifier")).lower(),
-        "certificate_strings": texts(field(row, "CertificateStrings")),
-        "auth_metadata_url": text(field(row, "AuthMetadataUrl")),
-        "realm": text(field(row, "Realm")),
-        "use_auth_server": flag(field(row, "UseAuthServer")),
-        "accept_security_identifier_information": flag(field(row, "AcceptSecurityIdentifierInformation")),
-        "linked_account": text(field(row, "LinkedAccount")),
-        "when_changed_utc": instant(field(row, "WhenChangedUTC")),
-    }
+def get_partner_applications(
+    server: str, key: Key[list[PartnerApplication]] = PARTNER_APPLICATIONS, *, domain_controller: str = ""
+) -> Read:
+    """`Get-PartnerApplication [-DomainController <dc>]`: all entries, those of a hybrid too (rule R22)."""
+    question = Question("Get-PartnerApplication", PartnerApplication, "exchange", VIEW_ONLY)
+    return question.all(server, key, _controller(domain_controller))
 
 
 def configure_partner_application(path: str, metadata_url: str, domain_controller: str) -> Script:
     r"""`& '<scripts>\Configure-EnterprisePartnerApplication.ps1' -AuthMetadataUrl <url> -ApplicationType Lync`.
 
     Makes up to six objects (user, its hiding, three role assignments, the application) and can stop half-way; only the
-    read-back counts (O6). The article prints the whole line inside quotes, which PowerShell merely echoes. Rights:
-    Organization Management. Effect: write. Inverse: one step per object that was not there before. Source: domain.md 1(b).
+    read-back counts (rule R20). The article prints the whole line inside quotes, which PowerShell merely echoes. Rights:
+    Organization Management. Effect: write. Inverse: one step per object that was not there before. Source: fact F5.
     """
     parameters = {"AuthMetadataUrl": metadata_url, "ApplicationType": "Lync", **_controller(domain_controller)}
     return Script(path, parameters, effect="write", runspace="local", imports=SCRIPT_COMMANDS)
@@ -229,115 +235,49 @@ def _remove(name: str, identity: str | Later, domain_controller: str) -> Cmdlet:
 
 
 def get_accepted_domains(server: str) -> Read:
-    """`Get-AcceptedDomain`: domain names and the default; a wildcard does not satisfy the realm check (domain.md 3.5)."""
-
-    def parse(reply: Reply) -> Mapping[str, Fact]:
-        found = [
-            {
-                "name": text(field(row, "Name")),
-                "domain_name": text(field(row, "DomainName")).lower(),
-                "default": flag(field(row, "Default")),
-            }
-            for row in rows(reply)
-        ]
-        return {ACCEPTED_DOMAINS: Known(found)}
-
-    command = Cmdlet("Get-AcceptedDomain", {}, "read", "exchange", ("Name", "DomainName", "DomainType", "Default"))
-    return Read(server, command, (ACCEPTED_DOMAINS,), parse, rights=VIEW_ONLY)
+    """`Get-AcceptedDomain`: every accepted domain, and which one is the default."""
+    return Question("Get-AcceptedDomain", AcceptedDomain, "exchange", VIEW_ONLY).all(server, ACCEPTED_DOMAINS)
 
 
 def get_mail_user(server: str, domain_controller: str) -> Read:
     """`Get-MailUser LyncEnterprise-ApplicationAccount`: the linked account, absent before the first run."""
-
-    def parse(reply: Reply) -> Mapping[str, Fact]:
-        found = [
-            {
-                "name": text(field(row, "Name")),
-                "recipient_type": text(field(row, "RecipientType")),
-                "hidden": flag(field(row, "HiddenFromAddressListsEnabled")),
-            }
-            for row in rows(reply)
-        ]
-        return single(MAIL_USER, found)
-
-    parameters = {"Identity": APPLICATION_ACCOUNT, **_controller(domain_controller)}
-    names = ("Name", "RecipientType", "HiddenFromAddressListsEnabled")
-    command = Cmdlet("Get-MailUser", parameters, "read", "exchange", names)
-    return Read(server, command, (MAIL_USER,), parse, absent_when=_NOT_FOUND, rights=VIEW_ONLY)
+    question = Question("Get-MailUser", MailUser, "exchange", VIEW_ONLY, _NOT_FOUND)
+    return question.one(server, MAIL_USER, {"Identity": APPLICATION_ACCOUNT, **_controller(domain_controller)})
 
 
 def get_role_assignments(server: str, domain_controller: str) -> Read:
     """`Get-ManagementRoleAssignment -RoleAssignee LyncEnterprise-ApplicationAccount`: the roles it holds."""
-
-    def parse(reply: Reply) -> Mapping[str, Fact]:
-        return {ROLE_ASSIGNMENTS: Known(sorted(text(field(row, "Role")) for row in rows(reply)))}
-
-    parameters = {"RoleAssignee": APPLICATION_ACCOUNT, **_controller(domain_controller)}
-    command = Cmdlet("Get-ManagementRoleAssignment", parameters, "read", "exchange", ("Name", "Role"))
-    return Read(server, command, (ROLE_ASSIGNMENTS,), parse, absent_when=_NOT_FOUND, rights=VIEW_ONLY)
+    question = Question("Get-ManagementRoleAssignment", Assignment, "exchange", VIEW_ONLY, _NOT_FOUND)
+    parameters: Mapping[str, Value] = {"RoleAssignee": APPLICATION_ACCOUNT, **_controller(domain_controller)}
+    return question.all(server, ROLE_ASSIGNMENTS, parameters, lambda rows: sorted(row.role for row in rows))
 
 
 def get_client_access(session_server: str, *, command_name: str) -> Read:
-    """`Get-ClientAccessServer` (2013) or `Get-ClientAccessService` (2016 and later): the SCP of every server (O16)."""
-
-    def parse(reply: Reply) -> Mapping[str, Fact]:
-        found = [
-            {
-                "name": text(field(row, "Name")),
-                "fqdn": text(field(row, "Fqdn")).lower(),
-                "scp": text(field(row, "AutoDiscoverServiceInternalUri")),
-            }
-            for row in rows(reply)
-        ]
-        return {"exchange/client_access": Known(found)}
-
-    names = ("Name", "Fqdn", "AutoDiscoverServiceInternalUri")
-    command = Cmdlet(command_name, {}, "read", "exchange", names)
-    return Read(session_server, command, ("exchange/client_access",), parse, rights=VIEW_ONLY)
+    """`Get-ClientAccessServer` (2013) or `Get-ClientAccessService` (2016 and later): the SCP of every server (rule R30)."""
+    return Question(command_name, ClientAccess, "exchange", VIEW_ONLY).all(session_server, CLIENT_ACCESS)
 
 
 def set_client_access(command_name: str, server: str, scp: str) -> Cmdlet:
     """`Set-ClientAccessServer|Service -Identity <server> -AutoDiscoverServiceInternalUri <url>`.
 
-    Every Outlook re-reads it: users notice. Rights: Server Management. Inverse: the old value. Source: domain.md 1(a).
+    Every Outlook re-reads it: users notice. Rights: Server Management. Inverse: the old value. Source: fact F4.
     """
     parameters = {"Identity": server, "AutoDiscoverServiceInternalUri": scp}
     return Cmdlet(command_name, parameters, effect="write", runspace="exchange")
 
 
 def get_mailbox(server: str, address: str) -> Read:
-    """`Get-Mailbox -Identity <smtp>`: whether the test user has one, and on which version."""
-    key = mailbox_key(address)
-
-    def parse(reply: Reply) -> Mapping[str, Fact]:
-        found = [
-            {
-                "address": text(field(row, "PrimarySmtpAddress")).lower(),
-                "server": text(field(row, "ServerName")),
-            }
-            for row in rows(reply)
-        ]
-        return {key: Known(found[0])} if len(found) == 1 else {key: Absent()} if not found else {}
-
-    command = Cmdlet("Get-Mailbox", {"Identity": address}, "read", "exchange", ("PrimarySmtpAddress", "ServerName"))
-    return Read(server, command, (key,), parse, absent_when=_NOT_FOUND, rights=VIEW_ONLY)
-
-
-def mailbox_key(address: str) -> str:
-    """The key of the mailbox fact of one SMTP address."""
-    return f"exchange/mailbox/{address.lower()}"
+    """`Get-Mailbox -Identity <smtp>`: whether the test user has one."""
+    question = Question("Get-Mailbox", Mailbox, "exchange", VIEW_ONLY, _NOT_FOUND)
+    return question.one(server, mailbox_key(address), {"Identity": address})
 
 
 def get_component_states(session_server: str, server: str) -> Read:
-    """`Get-ServerComponentState -Identity <s>`: states by component; a server in ServerWideOffline stays so (O12)."""
-    key = on(server, "components")
-
-    def parse(reply: Reply) -> Mapping[str, Fact]:
-        return {key: Known({text(field(row, "Component")): text(field(row, "State")) for row in rows(reply)})}
-
-    command = Cmdlet("Get-ServerComponentState", {"Identity": server}, "read", "exchange", ("Component", "State"))
-    return Read(session_server, command, (key,), parse, rights=VIEW_ONLY)
+    """`Get-ServerComponentState -Identity <s>`: states by component; a server in ServerWideOffline stays so (rule R26)."""
+    question = Question("Get-ServerComponentState", Component, "exchange", VIEW_ONLY)
+    key = COMPONENTS.on(server)
+    return question.all(session_server, key, {"Identity": server}, lambda rows: {r.component: r.state for r in rows})
 
 
-def _controller(domain_controller: str) -> dict[str, str]:
-    return {"DomainController": domain_controller} if domain_controller else {}
+def _controller(domain_controller: str) -> Mapping[str, Value]:
+    return {"DomainController": domain_controller} if domain_controller else NOTHING

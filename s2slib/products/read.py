@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
-from s2slib.facts import Absent, Fact, Known, Unknown
-from s2slib.remoting.command import Command
-from s2slib.remoting.reply import Reply
+from pydantic import BeforeValidator, ValidationError
+
+from s2slib.facts import Absent, Fact, Json, Known, Row, Unknown
+from s2slib.remoting.values.command import Cmdlet, Command, Effect, Runspace, Value
+from s2slib.remoting.values.reply import Reply
+from s2slib.trust.errors import TrustError
 
 Parsed = Mapping[str, Fact]
+R = TypeVar("R", bound=Row)
+NOTHING: Mapping[str, Value] = {}
 
 
 @dataclass(frozen=True)
 class Read:
-    """`provides` are the keys it answers; whatever goes wrong, each of them becomes Unknown, never Absent (P4).
+    """`provides` are the keys it answers; whatever goes wrong, each of them becomes Unknown, never Absent (rule R4).
 
     `parse` gets a reply that completed without an error; `absent_when` are error ids (substrings) by which the product
     says that there is no such object; `error_answer` turns an error text that is an answer (an HTTP status) into facts.
@@ -47,7 +52,7 @@ class Read:
             return self.unknown(f"{self.command.name} on {self.server}: the answer was cut at its size limit")
         try:
             parsed = dict(self.parse(reply))
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, IndexError, AttributeError, TrustError) as error:
             return self.unknown(
                 f"{self.command.name} on {self.server}: not understood: {type(error).__name__}: {error}"
             )
@@ -67,20 +72,70 @@ def _is_denied(message: str) -> bool:
     return "denied" in text or "not recognized" in text or "unauthorized" in text or "permission" in text
 
 
-def rows(reply: Reply) -> list[dict[str, Any]]:
-    """The objects of a reply as mappings; ValueError when one is not an object."""
-    for item in reply.output:
-        if not isinstance(item, Mapping):
-            raise ValueError(f"expected objects, got {type(item).__name__}")
-    return [dict(item) for item in reply.output]
+@dataclass(frozen=True)
+class Question:
+    """A cmdlet that reads, and the rows that it answers with. `value` makes the fact's value of them."""
+
+    name: str
+    row: type[Row]
+    runspace: Runspace
+    rights: str = ""
+    absent_when: tuple[str, ...] = ()
+
+    def one(self, server: str, key: str, parameters: Mapping[str, Value] = NOTHING) -> Read:
+        """Asked for one object: known, absent when there is none, not understood when there are several."""
+        return self._read(server, key, parameters, lambda rows: _only(rows) if rows else None)
+
+    def some(self, server: str, key: str, parameters: Mapping[str, Value], **more: Json) -> Read:
+        """Asked for one object that is there: nothing is known when none is put out, not even that it is absent.
+
+        `more` are fields that the question knows and the answer does not say.
+        """
+        return self._read(server, key, parameters, lambda rows: {**_only(rows), **more})
+
+    def all(
+        self,
+        server: str,
+        key: str,
+        parameters: Mapping[str, Value] = NOTHING,
+        value: Callable[[list[Any]], Json] | None = None,
+    ) -> Read:
+        """Asked for every object: known, also when there is none."""
+        return self._read(server, key, parameters, value or (lambda rows: [each.model_dump() for each in rows]))
+
+    def _read(self, server: str, key: str, parameters: Mapping[str, Value], value: Callable[[list[Any]], Json]) -> Read:
+        def parse(reply: Reply) -> Parsed:
+            found = value(parsed(self.row, reply))
+            return {key: Absent() if found is None else Known(found)}
+
+        effect: Effect = "read"
+        command = Cmdlet(self.name, parameters, effect, self.runspace, self.row.properties())
+        return Read(server, command, (key,), parse, self.absent_when, self.rights)
 
 
-def field(row: Mapping[str, Any], name: str) -> Any:
-    """A property by name, case-insensitively; KeyError when the object lacks it."""
-    for key, value in row.items():
-        if key.casefold() == name.casefold():
-            return value
-    raise KeyError(f"property {name} is missing")
+def _only(rows: Sequence[Row]) -> Json:
+    if len(rows) != 1:
+        raise ValueError(f"expected one object, got {len(rows)}")
+    return rows[0].model_dump()
+
+
+def parsed(row: type[R], reply: Reply) -> list[R]:
+    """The objects of a reply as rows, their properties found in any case; ValueError says which one does not fit."""
+    return [_row(row, item) for item in reply.output]
+
+
+def _row(row: type[R], item: object) -> R:
+    if not isinstance(item, Mapping):
+        raise ValueError(f"expected objects, got {type(item).__name__}")
+    given = {str(name).casefold(): value for name, value in item.items()}
+    for field in row.model_fields.values():
+        if field.is_required() and str(field.alias).casefold() not in given:
+            raise KeyError(f"property {field.alias} is missing")
+    try:
+        return row.model_validate({n: given[n.casefold()] for n in row.properties() if n.casefold() in given})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise ValueError(f"property {first['loc'][0]}: {first['msg'].removeprefix('Value error, ')}") from None
 
 
 def text(value: Any) -> str:
@@ -146,8 +201,12 @@ def raw_bytes(value: Any) -> bytes:
     raise ValueError(f"not bytes: {type(value).__name__}")
 
 
-def single(key: str, found: list[Any]) -> dict[str, Fact]:
-    """One object: known, absent when the list is empty, ValueError when there are several."""
-    if len(found) > 1:
-        raise ValueError(f"expected one object, got {len(found)}")
-    return {key: Known(found[0]) if found else Absent()}
+Text = Annotated[str, BeforeValidator(text)]
+Lower = Annotated[str, BeforeValidator(lambda value: text(value).lower())]
+Upper = Annotated[str, BeforeValidator(lambda value: text(value).upper())]
+Texts = Annotated[list[str], BeforeValidator(texts)]
+Lowers = Annotated[list[str], BeforeValidator(lambda value: [item.lower() for item in texts(value)])]
+Flag = Annotated[bool, BeforeValidator(flag)]
+Instant = Annotated[str, BeforeValidator(instant)]
+Der = Annotated[str, BeforeValidator(lambda value: base64.b64encode(raw_bytes(value)).decode("ascii"))]
+"""What a property may be read as: see `text`, `texts`, `flag`, `instant`; Der is base64 text of bytes."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from s2slib.errors import S2SError
 from s2slib.records.display import safe_text
 
 GENESIS = "0" * 64
@@ -20,7 +21,7 @@ LOCK_TIMEOUT_S = 30
 TOLD_LIMIT = 200
 
 
-class JournalError(RuntimeError):
+class JournalError(S2SError):
     """The journal cannot be written or does not verify; names the file and the first bad line."""
 
 
@@ -51,7 +52,7 @@ class Journal:
         self._lock = FileLock(str(path) + ".lock", timeout=LOCK_TIMEOUT_S)
 
     def append(self, event: str, **data: Any) -> Entry:
-        """Write one line and bring it to disk; JournalError when that fails, and then nothing else may start (P10)."""
+        """Write one line and bring it to disk; JournalError when that fails, and then nothing else may start (rule R10)."""
         try:
             with self._lock:
                 head_number, head_hash = self._head()

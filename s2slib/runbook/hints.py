@@ -1,4 +1,4 @@
-"""Known symptoms: what a text means, what to check and what puts it right (domain.md section 5 of the reference)."""
+"""Known symptoms: what a text means, what to check and what puts it right (fact F21)."""
 
 from __future__ import annotations
 

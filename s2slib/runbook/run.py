@@ -24,10 +24,18 @@ from s2slib.facts import Facts, Known
 from s2slib.records.files import write_json
 from s2slib.records.journal import Journal, verify_end
 from s2slib.records.redaction import Redactor
-from s2slib.records.run_record import (
+from s2slib.remoting.values.command import Effect
+from s2slib.runbook import verify as verification
+from s2slib.runbook.control.acceptance import BACKED_OUT, NO_PLAN
+from s2slib.runbook.control.control import ChangeControl
+from s2slib.runbook.control.lock import Holder, Refused, account, writer_lock
+from s2slib.runbook.model.change import Change, Verdict, rule
+from s2slib.runbook.model.finding import Finding, blocking
+from s2slib.runbook.model.outcome import Outcome, State
+from s2slib.runbook.model.plan import Plan
+from s2slib.runbook.model.record import (
     BACK_OUT,
     PLAN,
-    FindingRecord,
     Mode,
     Operator,
     PhaseRecord,
@@ -35,26 +43,19 @@ from s2slib.records.run_record import (
     RunRecord,
     VerificationRecord,
 )
-from s2slib.remoting.command import Effect
-from s2slib.runbook import verify as verification
-from s2slib.runbook.change import Change, Verdict, rule
-from s2slib.runbook.control import ChangeControl
-from s2slib.runbook.estates import Estates, Opener
-from s2slib.runbook.execute import Executor, Outcome, State
-from s2slib.runbook.finding import Finding, blocking
-from s2slib.runbook.inspect import Inspector, handed_over
-from s2slib.runbook.keeper import Keeper
-from s2slib.runbook.links import opener
-from s2slib.runbook.lock import Holder, Refused, account, writer_lock
 from s2slib.runbook.phases import judge_all
 from s2slib.runbook.phases import phase as phase_named
-from s2slib.runbook.plan import Plan
-from s2slib.runbook.scope import Scope, export_path
+from s2slib.runbook.reading.estates import Estates, Opener
+from s2slib.runbook.reading.inspect import Inspector, handed_over
+from s2slib.runbook.reading.links import opener
+from s2slib.runbook.reading.scope import Scope, export_path
 from s2slib.runbook.verify import Verification
+from s2slib.runbook.writing.execute import Executor
+from s2slib.runbook.writing.keeper import Keeper
 
 CEILING: dict[Mode, Effect] = {"check": "read", "verify": "probe", "apply": "write"}
 EVENTS = "progress.jsonl"
-BEFORE = "before.json"  # every fact as it was before the run's first write (O36)
+BEFORE = "before.json"  # every fact as it was before the run's first write (rule R47)
 FRESH_S = 3.0  # facts older than this are read again before a phase writes; what a change rests on always is
 RUN_ENDS = "S2S_RUN_ENDS"  # set by `s2s`: when a run of several notebooks has to be over, in seconds since 1970
 STATES: dict[State, PhaseState] = {
@@ -252,7 +253,7 @@ class Run:
         """
         plan = self.control.recorded_plan()
         if plan is None:
-            return [Finding("plan.missing", "blocker", "plan", "There is no plan", "", "plan.json", "s2s plan PARAMS")]
+            return [NO_PLAN()]
         facts = self._facts()
         blocked = blocking(judge_all(self.scope, facts))
         return [*self.control.approved(plan), *self.control.moved(plan, facts), *blocked]
@@ -304,7 +305,7 @@ class Run:
                 proven=found.proven,
                 storage_tests=found.storage_tests,
                 storage_passed=found.storage_passed,
-                findings=[_finding(finding) for finding in found.findings],
+                findings=list(found.findings),
             )
         )
         self.say("trust proven" if found.proven else "trust not proven")
@@ -350,17 +351,7 @@ class Run:
     def _refusals(self, plan: Plan, *, moved: bool = True) -> list[Finding]:
         """What keeps this plan from being carried out: approval, window, people and, with `moved`, a state that moved."""
         if self.control.history.backed_out:
-            return [
-                Finding(
-                    "plan.backed_out",
-                    "blocker",
-                    "plan",
-                    "This run was backed out",
-                    "a back-out in its journal",
-                    "a run that goes on",
-                    "make a new plan",
-                )
-            ]
+            return [BACKED_OUT("a back-out in its journal")]
         found = self.control.approved(plan)
         if found or not moved or self.scope.policy.approval == "not_required":
             return found
@@ -480,14 +471,10 @@ class Run:
                 seconds=result.seconds,
                 servers_read=len(self.scope.reached),
                 facts_read=sum(isinstance(fact, Known) for fact in facts.values()),
-                findings=[_finding(finding) for finding in result.findings],
+                findings=list(result.findings),
             )
         )
         self.say(f"{result.title}: {result.state}" + (f" ({result.detail})" if result.detail else ""))
-
-
-def _finding(finding: Finding) -> FindingRecord:
-    return FindingRecord(**finding.to_json())
 
 
 def _to_make(changes: Sequence[Change]) -> str:

@@ -1,7 +1,7 @@
-"""Whether the trust stands, by the products' own answers: expectations come from the deployment alone (P13).
+"""Whether the trust stands, by the products' own answers: expectations come from the deployment alone (rule R13).
 
 Nothing here knows plans, changes or what a run did. "Proven" means Lync -> Exchange: the storage test writes an item with
-a token that Lync signed. Exchange -> Lync is configured and its keys compared, but no product offers a test of it (O24).
+a token that Lync signed. Exchange -> Lync is configured and its keys compared, but no product offers a test of it (rule R38).
 """
 
 from __future__ import annotations
@@ -11,28 +11,119 @@ from dataclasses import dataclass
 from typing import Any
 
 from s2slib.deployment.reach import NetworkPath
-from s2slib.facts import Absent, Facts, Json, Known, Unknown
+from s2slib.facts import Facts, Known, Unknown
 from s2slib.products import exchange, lync, windows
-from s2slib.products.lync import on
-from s2slib.remoting.errors import RemotingError
-from s2slib.remoting.reply import Reply
-from s2slib.runbook.catalogue import (
+from s2slib.remoting.values.errors import RemotingError
+from s2slib.remoting.values.reply import Reply
+from s2slib.runbook.hints import HINTS, hint_for
+from s2slib.runbook.model.finding import Finding, Kinds
+from s2slib.runbook.reading.catalogue import (
     OWN_METADATA,
     PEER_METADATA,
     REPLICA_CERTIFICATE,
     REPLICA_CONFIGURATION,
 )
-from s2slib.runbook.derive import DC_ENTRY, EXCHANGE_IN_LYNC, LYNC_IN_EXCHANGE, REPLICA_ENTRY, TRUST_LOADED
-from s2slib.runbook.estates import Estates
-from s2slib.runbook.finding import Finding, Level
-from s2slib.runbook.hints import hint_for
-from s2slib.runbook.scope import Scope
+from s2slib.runbook.reading.derive import (
+    DC_ENTRY,
+    EXCHANGE_IN_LYNC,
+    LYNC_IN_EXCHANGE,
+    REPLICA_ENTRY,
+    TRUST_LOADED,
+)
+from s2slib.runbook.reading.estates import Estates
+from s2slib.runbook.reading.scope import Scope
 from s2slib.trust.fetch import FetchError, fetch_metadata
 
 NAME = "verification"
 STORAGE_TEST_S = 120
 TRACE_CHARACTERS = 2_000
 Note = Callable[[str, dict[str, Any]], None]
+_F = Kinds(NAME)
+_PASSED = "Test passed"
+NOT_RUN = _F.unknown(
+    "verification.storage.not_run",
+    "Test-CsExStorageConnectivity was not run: this mode only reads",
+    remedy="run this in mode verify (s2s verify)",
+)
+OUT_OF_SCOPE = _F.unknown(
+    "verification.storage.out_of_scope",
+    "Test-CsExStorageConnectivity runs on the front ends, which this run does not log on to",
+    "Test Passed on each front end",
+    "Lync's administrators run `s2s verify` with their scope",
+)
+NO_USER = _F.unknown(
+    "verification.storage.no_user",
+    "No test user is declared: nothing was proven",
+    remedy="name a user with a mailbox under test_users",
+)
+_STORAGE = "Test-CsExStorageConnectivity for {sip_uri}"
+STORAGE = _F.ok("verification.storage", _STORAGE)
+NO_REPLY = _F.unknown(
+    "verification.storage.no_reply",
+    _STORAGE,
+    _PASSED,
+    "whether the item was written is not known: look into Conversation History; then run it again",
+)
+UNCLEAR = _F.unknown("verification.storage.unclear", _STORAGE, "passed")
+ACCESS_DENIED = _F.blocker("verification.storage.access_denied", _STORAGE, "passed")
+FAILED = _F.blocker(
+    "verification.storage.failed",
+    _STORAGE,
+    "passed",
+    "read the trace in the journal; the error text is not a known one",
+)
+SYMPTOMS = {hint.id: _F.blocker(f"verification.storage.{hint.id}", _STORAGE, "passed") for hint in HINTS}
+OWN_FETCH_FAILED = _F.warning(
+    "verification.own_fetch",
+    "Signing key in {url}, as this machine gets it",
+    "the document",
+    "a second opinion only",
+)
+_BACK = "Exchange -> Lync: configured and keys compared, not exercised (no product offers a test)"
+OTHER_DIRECTION = _F.ok("verification.other_direction", _BACK)
+NO_OTHER_DIRECTION = _F.blocker("verification.other_direction", _BACK, remedy="run 60_lync_partner_application")
+
+
+class Check:
+    """A judgement of verification: in order, against the trust, or not known."""
+
+    def __init__(self, name: str, title: str, remedy: str) -> None:
+        id = f"verification.{name}"
+        self._ok, self._against = _F.ok(id, title), _F.blocker(id, title, remedy=remedy)
+        self._unknown = _F.unknown(id, title, "an answer", "run it again")
+
+    def __call__(self, ok: bool, seen: str, expected: str, server: str = "", **words: str) -> Finding:
+        """The finding on what was seen."""
+        return (self._ok if ok else self._against)(seen, expected, server=server, **words)
+
+    def unknown(self, fact: object, server: str = "", **words: str) -> Finding:
+        """The finding on what was not answered."""
+        return self._unknown(fact.reason if isinstance(fact, Unknown) else "no answer", server=server, **words)
+
+
+_REPAIR = "run 40_exchange_partner_application"
+LYNC_KEY = Check("lync_key", "Lync's signing certificate", "run 20_certificates")
+FRONT_END_KEY = Check("front_end_key", "Signing certificate in this front end's replica", "wait for replication")
+SERVED_KEY = Check("served_key", "Signing key in this front end's own metadata document", "wait for replication")
+REPLICA_PARTNER = Check(
+    "replica_partner", "Entry for Exchange in this front end's replica", "run 60_lync_partner_application"
+)
+REPLICA_AUTODISCOVER = Check(
+    "replica_autodiscover", "Exchange's Autodiscover URL in this front end's replica", "run 30_autodiscover"
+)
+METADATA = Check("metadata", "Signing key in {url}, as this server gets it", "run 10_preflight")
+EXCHANGE_PARTNER = Check("exchange_partner", "Exchange's entry for Lync", _REPAIR)
+EXCHANGE_STORED_KEY = Check("exchange_stored_key", "Lync's signing key, as Exchange stored it", _REPAIR)
+EXCHANGE_REALM = Check(
+    "exchange_realm",
+    "Lync's realm, as Exchange stored it",
+    "remove the entry by hand and run 40_exchange_partner_application: a refresh does not change a realm",
+)
+EXCHANGE_ACCOUNT = Check("exchange_linked_account", "Roles of the linked account", _REPAIR)
+IN_USE = Check("loaded", "Partner application in this server's running web services", "run 50_restart_iis")
+EXCHANGE_KEY = Check("exchange_key", "Exchange's auth certificate", "publish it")
+EXCHANGE_KEY_HERE = Check("exchange_key", "Exchange's auth certificate on this server", "publish it")
+OWN_FETCH = Check("own_fetch", "Signing key in {url}, as this machine gets it", "compare with what the servers get")
 
 
 @dataclass(frozen=True)
@@ -65,195 +156,123 @@ def verify(scope: Scope, facts: Facts, estates: Estates | None, path: NetworkPat
         *_own_fetch(scope, facts, path),
         _other_direction(scope, facts),
     ]
-    tests = passed = 0
     if estates is None:
-        findings.append(
-            Finding(
-                "verification.storage.not_run",
-                "unknown",
-                NAME,
-                "Test-CsExStorageConnectivity was not run: this mode only reads",
-                remedy="run this in mode verify (s2s verify)",
-            )
-        )
-        return Verification(tuple(findings), 0, 0)
+        return Verification((*findings, NOT_RUN()), 0, 0)
     reached = [front_end for front_end in scope.front_ends if front_end in scope.reached]
     if not reached:
-        findings.append(
-            Finding(
-                "verification.storage.out_of_scope",
-                "unknown",
-                NAME,
-                "Test-CsExStorageConnectivity runs on the front ends, which this run does not log on to",
-                seen=f"policy.scope: {scope.policy.scope}",
-                expected="Test Passed on each front end",
-                remedy="Lync's administrators run `s2s verify` with their scope",
-            )
-        )
-        return Verification(tuple(findings), 0, 0)
-    for front_end in reached:
-        for sip_uri in scope.deployment.sip_uris_for(front_end):
-            tests += 1
-            finding = storage_test(estates, front_end, sip_uri, note)
-            passed += finding.level == "ok"
-            findings.append(finding)
-    if not tests:
-        remedy = "name a user with a mailbox under test_users"
-        findings.append(
-            Finding(
-                "verification.storage.no_user",
-                "unknown",
-                NAME,
-                "No test user is declared: nothing was proven",
-                remedy=remedy,
-            )
-        )
-    return Verification(tuple(findings), tests, passed)
-
-
-def _check(finding_id: str, title: str, ok: bool, seen: str, expected: str, remedy: str, server: str = "") -> Finding:
-    level: Level = "ok" if ok else "blocker"
-    return Finding(f"verification.{finding_id}", level, NAME, title, seen, expected, "" if ok else remedy, server)
-
-
-def _unknown(finding_id: str, title: str, fact: object, server: str = "") -> Finding:
-    reason = fact.reason if isinstance(fact, Unknown) else "no answer"
-    return Finding(f"verification.{finding_id}", "unknown", NAME, title, reason, "an answer", "run it again", server)
+        return Verification((*findings, OUT_OF_SCOPE(f"policy.scope: {scope.policy.scope}")), 0, 0)
+    tests = [
+        storage_test(estates, front_end, sip_uri, note)
+        for front_end in reached
+        for sip_uri in scope.deployment.sip_uris_for(front_end)
+    ]
+    passed = sum(finding.level == "ok" for finding in tests)
+    return Verification((*findings, *(tests or [NO_USER()])), len(tests), passed)
 
 
 def _front_ends(scope: Scope, facts: Facts) -> list[Finding]:
+    assigned = facts.value(lync.OAUTH_CERTIFICATE)
+    if isinstance(facts[lync.OAUTH_CERTIFICATE], Unknown):
+        return [LYNC_KEY.unknown(facts[lync.OAUTH_CERTIFICATE])]
+    if assigned is None or not assigned.thumbprint:
+        return [LYNC_KEY(False, "none assigned", "one")]
     findings: list[Finding] = []
-    assigned = facts[lync.OAUTH_CERTIFICATE]
-    if isinstance(assigned, Unknown):
-        return [_unknown("lync_key", "Lync's signing certificate", assigned)]
-    thumbprint = assigned.value["thumbprint"] if isinstance(assigned, Known) else ""
-    if not thumbprint:
-        return [_check("lync_key", "Lync's signing certificate", False, "none assigned", "one", "run 20_certificates")]
     for front_end in scope.front_ends:
-        findings.append(_front_end_key(facts, front_end, thumbprint))
-        findings.append(_served_key(facts, front_end, thumbprint))
-        findings.append(_replica_entry(scope, facts, front_end))
-        findings.append(_replica_url(scope, facts, front_end))
-        findings.append(_document(scope.exchange_metadata_url, facts, front_end, _exchange_keys(facts)))
+        findings += [
+            _front_end_key(facts, front_end, assigned.thumbprint),
+            _served_key(facts, front_end, assigned.thumbprint),
+            _replica_entry(scope, facts, front_end),
+            _replica_url(scope, facts, front_end),
+            _document(scope.exchange_metadata_url, facts, front_end, _exchange_keys(facts)),
+        ]
     return findings
 
 
 def _front_end_key(facts: Facts, front_end: str, thumbprint: str) -> Finding:
-    fact = facts[on(front_end, REPLICA_CERTIFICATE)]
-    title = "Signing certificate in this front end's replica"
-    if isinstance(fact, Unknown):
-        return _unknown("front_end_key", title, fact, front_end)
-    seen = fact.value["thumbprint"] if isinstance(fact, Known) else "none"
-    return _check("front_end_key", title, seen == thumbprint, seen, thumbprint, "wait for replication", front_end)
+    key = REPLICA_CERTIFICATE.on(front_end)
+    if isinstance(facts[key], Unknown):
+        return FRONT_END_KEY.unknown(facts[key], front_end)
+    held = facts.value(key)
+    seen = held.thumbprint if held else "none"
+    return FRONT_END_KEY(seen == thumbprint, seen, thumbprint, front_end)
 
 
 def _served_key(facts: Facts, front_end: str, thumbprint: str) -> Finding:
-    fact = facts[on(front_end, OWN_METADATA)]
-    title = "Signing key in this front end's own metadata document"
-    if not isinstance(fact, Known):
-        return _unknown("served_key", title, fact, front_end)
-    seen = fact.value["problem"] or ", ".join(fact.value["thumbprints"])
-    good = not fact.value["problem"] and thumbprint in fact.value["thumbprints"]
-    return _check("served_key", title, good, seen, thumbprint, "wait for replication", front_end)
+    document = facts.value(OWN_METADATA.on(front_end))
+    if document is None:
+        return SERVED_KEY.unknown(facts[OWN_METADATA.on(front_end)], front_end)
+    return SERVED_KEY(_carries(document, [thumbprint]), _keys_in(document), thumbprint, front_end)
 
 
 def _replica_entry(scope: Scope, facts: Facts, front_end: str) -> Finding:
-    fact = facts[on(front_end, REPLICA_ENTRY)]
-    title = "Entry for Exchange in this front end's replica"
-    if isinstance(fact, Unknown):
-        return _unknown("replica_partner", title, fact, front_end)
-    entry: Json = fact.value if isinstance(fact, Known) else {}
-    seen = (
-        f"{entry.get('metadata_url')} {entry.get('trust_level')} enabled={entry.get('enabled')}" if entry else "absent"
-    )
-    good = (
-        entry.get("metadata_url", "").casefold() == scope.exchange_metadata_url.casefold()
-        and entry.get("trust_level", "").casefold() == "full"
-        and entry.get("enabled") is True
-    )
-    expected = f"{scope.exchange_metadata_url} Full enabled=True"
-    return _check("replica_partner", title, good, seen, expected, "run 60_lync_partner_application", front_end)
+    key, url = REPLICA_ENTRY.on(front_end), scope.exchange_metadata_url
+    if isinstance(facts[key], Unknown):
+        return REPLICA_PARTNER.unknown(facts[key], front_end)
+    entry, expected = facts.value(key), f"{url} Full enabled=True"
+    if entry is None or entry.several:
+        return REPLICA_PARTNER(False, ", ".join(entry.several) if entry else "absent", expected, front_end)
+    good = entry.metadata_url.casefold() == url.casefold() and entry.trust_level.casefold() == "full" and entry.enabled
+    seen = f"{entry.metadata_url} {entry.trust_level} enabled={entry.enabled}"
+    return REPLICA_PARTNER(good, seen, expected, front_end)
 
 
 def _replica_url(scope: Scope, facts: Facts, front_end: str) -> Finding:
-    fact = facts[on(front_end, REPLICA_CONFIGURATION)]
-    title = "Exchange's Autodiscover URL in this front end's replica"
-    if not isinstance(fact, Known):
-        return _unknown("replica_autodiscover", title, fact, front_end)
-    seen, expected = fact.value["exchange_autodiscover_url"], scope.autodiscover_svc_url
-    good = seen.casefold() == expected.casefold()
-    return _check("replica_autodiscover", title, good, seen or "(empty)", expected, "run 30_autodiscover", front_end)
+    key, expected = REPLICA_CONFIGURATION.on(front_end), scope.autodiscover_svc_url
+    configuration = facts.value(key)
+    if configuration is None:
+        return REPLICA_AUTODISCOVER.unknown(facts[key], front_end)
+    seen = configuration.exchange_autodiscover_url
+    return REPLICA_AUTODISCOVER(seen.casefold() == expected.casefold(), seen or "(empty)", expected, front_end)
 
 
 def _exchange_keys(facts: Facts) -> list[str]:
-    current = facts.value(exchange.AUTH_CONFIG, {}).get("current", "")
-    return [current] if current else []
+    config = facts.value(exchange.AUTH_CONFIG)
+    return [config.current] if config and config.current else []
 
 
 def _lync_keys(facts: Facts) -> list[str]:
-    thumbprint = facts.value(lync.OAUTH_CERTIFICATE, {}).get("thumbprint", "")
-    return [thumbprint] if thumbprint else []
+    assigned = facts.value(lync.OAUTH_CERTIFICATE)
+    return [assigned.thumbprint] if assigned and assigned.thumbprint else []
+
+
+def _carries(document: windows.Document, keys: list[str]) -> bool:
+    return not document.problem and bool(keys) and set(keys) <= set(document.thumbprints)
+
+
+def _keys_in(document: windows.Document) -> str:
+    return document.problem or ", ".join(document.thumbprints)
 
 
 def _document(url: str, facts: Facts, server: str, keys: list[str]) -> Finding:
-    fact = facts[on(server, PEER_METADATA)]
-    title = f"Signing key in {url}, as this server gets it"
-    if not isinstance(fact, Known):
-        return _unknown("metadata", title, fact, server)
-    seen = fact.value["problem"] or ", ".join(fact.value["thumbprints"])
-    good = not fact.value["problem"] and bool(keys) and set(keys) <= set(fact.value["thumbprints"])
-    return _check("metadata", title, good, seen, ", ".join(keys) or "a key", "run 10_preflight", server)
+    document = facts.value(PEER_METADATA.on(server))
+    if document is None:
+        return METADATA.unknown(facts[PEER_METADATA.on(server)], server, url=url)
+    return METADATA(_carries(document, keys), _keys_in(document), ", ".join(keys) or "a key", server, url=url)
 
 
 def _exchange_entry(scope: Scope, facts: Facts) -> list[Finding]:
-    fact = facts[LYNC_IN_EXCHANGE]
-    title = "Exchange's entry for Lync"
-    if isinstance(fact, Unknown):
-        return [_unknown("exchange_partner", title, fact)]
-    if isinstance(fact, Absent) or not isinstance(fact, Known) or "several" in fact.value:
-        seen = ", ".join(fact.value["several"]) if isinstance(fact, Known) else "absent"
-        return [
-            _check(
-                "exchange_partner", title, False, seen, scope.lync_metadata_url, "run 40_exchange_partner_application"
-            )
-        ]
-    entry = fact.value
-    stored, served = entry["thumbprints"], _lync_keys(facts)
-    roles = [str(role) for role in facts.value(exchange.ROLE_ASSIGNMENTS, [])]
-    missing = [role for role in exchange.ROLES if role not in roles]
-    repair = "run 40_exchange_partner_application"
+    if isinstance(facts[LYNC_IN_EXCHANGE], Unknown):
+        return [EXCHANGE_PARTNER.unknown(facts[LYNC_IN_EXCHANGE])]
+    entry, url, realm = facts.value(LYNC_IN_EXCHANGE), scope.lync_metadata_url, scope.deployment.lync_realm
+    if entry is None or entry.several:
+        return [EXCHANGE_PARTNER(False, ", ".join(entry.several) if entry else "absent", url)]
+    stored, served = entry.thumbprints, _lync_keys(facts)
+    held = facts.value(exchange.ROLE_ASSIGNMENTS, [])
+    missing = [role for role in exchange.ROLES if role not in held]
     return [
-        _check(
-            "exchange_partner",
-            title,
-            entry["enabled"] and entry["auth_metadata_url"].casefold() == scope.lync_metadata_url.casefold(),
-            f"{entry['auth_metadata_url']} enabled={entry['enabled']}",
-            f"{scope.lync_metadata_url} enabled=True",
-            repair,
+        EXCHANGE_PARTNER(
+            entry.enabled and entry.auth_metadata_url.casefold() == url.casefold(),
+            f"{entry.auth_metadata_url} enabled={entry.enabled}",
+            f"{url} enabled=True",
         ),
-        _check(
-            "exchange_stored_key",
-            "Lync's signing key, as Exchange stored it",
-            bool(served) and set(served) <= set(stored),
-            ", ".join(stored) or "none",
-            ", ".join(served) or "one",
-            repair,
+        EXCHANGE_STORED_KEY(
+            bool(served) and set(served) <= set(stored), ", ".join(stored) or "none", ", ".join(served) or "one"
         ),
-        _check(
-            "exchange_realm",
-            "Lync's realm, as Exchange stored it",
-            entry["realm"].casefold() == scope.deployment.lync_realm.casefold(),
-            entry["realm"],
-            scope.deployment.lync_realm,
-            "remove the entry by hand and run 40_exchange_partner_application: a refresh does not change a realm",
-        ),
-        _check(
-            "exchange_linked_account",
-            "Roles of the linked account",
-            bool(entry["linked_account"]) and not missing,
-            f"{entry['linked_account'] or 'no account'}; missing: {', '.join(missing) or 'none'}",
+        EXCHANGE_REALM(entry.realm.casefold() == realm.casefold(), entry.realm, realm),
+        EXCHANGE_ACCOUNT(
+            bool(entry.linked_account) and not missing,
+            f"{entry.linked_account or 'no account'}; missing: {', '.join(missing) or 'none'}",
             ", ".join(exchange.ROLES),
-            repair,
         ),
     ]
 
@@ -262,39 +281,35 @@ def _exchange_servers(scope: Scope, facts: Facts) -> list[Finding]:
     findings = []
     for server in scope.exchange_servers:
         findings.append(_document(scope.lync_metadata_url, facts, server.fqdn, _lync_keys(facts)))
-        entry, loaded = facts[on(server.fqdn, DC_ENTRY)], facts[on(server.fqdn, TRUST_LOADED)]
-        title = "Partner application in this server's running web services"
+        entry, loaded = facts[DC_ENTRY.on(server.fqdn)], facts[TRUST_LOADED.on(server.fqdn)]
         if isinstance(entry, Unknown) or isinstance(loaded, Unknown):
-            findings.append(_unknown("loaded", title, entry if isinstance(entry, Unknown) else loaded, server.fqdn))
+            findings.append(IN_USE.unknown(entry if isinstance(entry, Unknown) else loaded, server.fqdn))
             continue
         good = isinstance(entry, Known) and isinstance(loaded, Known) and loaded.value is True
         seen = "loaded" if good else "not on its domain controller" if not isinstance(entry, Known) else "older workers"
-        findings.append(
-            _check("loaded", title, good, seen, "workers started after the change", "run 50_restart_iis", server.fqdn)
-        )
+        findings.append(IN_USE(good, seen, "workers started after the change", server.fqdn))
     return findings
 
 
 def _exchange_key(scope: Scope, facts: Facts) -> list[Finding]:
-    config = facts[exchange.AUTH_CONFIG]
-    if not isinstance(config, Known):
-        return [_unknown("exchange_key", "Exchange's auth certificate", config)]
+    config = facts.value(exchange.AUTH_CONFIG)
+    if config is None:
+        return [EXCHANGE_KEY.unknown(facts[exchange.AUTH_CONFIG])]
     findings = []
     for server in scope.exchange_servers:
-        held = facts[on(server.fqdn, "exchange_certificates")]
-        title = "Exchange's auth certificate on this server"
-        if not isinstance(held, Known):
-            findings.append(_unknown("exchange_key", title, held, server.fqdn))
+        key = exchange.CERTIFICATES.on(server.fqdn)
+        held = facts.value(key)
+        if held is None:
+            findings.append(EXCHANGE_KEY_HERE.unknown(facts[key], server.fqdn))
             continue
-        thumbprints = [row["thumbprint"] for row in held.value]
-        current = config.value["current"]
-        seen = current if current in thumbprints else f"{len(thumbprints)} others"
-        findings.append(_check("exchange_key", title, current in thumbprints, seen, current, "publish it", server.fqdn))
+        there = config.current in [row.thumbprint for row in held]
+        seen = config.current if there else f"{len(held)} others"
+        findings.append(EXCHANGE_KEY_HERE(there, seen, config.current, server.fqdn))
     return findings
 
 
 def _own_fetch(scope: Scope, facts: Facts, path: NetworkPath) -> list[Finding]:
-    """The second opinion: the same documents as this machine gets them (O21)."""
+    """The second opinion: the same documents as this machine gets them (rule R35)."""
     deployment = scope.deployment
     if not deployment.network.own_fetch:
         return []
@@ -303,7 +318,6 @@ def _own_fetch(scope: Scope, facts: Facts, path: NetworkPath) -> list[Finding]:
         (scope.lync_metadata_url, _lync_keys(facts)),
         (scope.exchange_metadata_url, _exchange_keys(facts)),
     ):
-        title = f"Signing key in {url}, as this machine gets it"
         try:
             fetched = fetch_metadata(
                 url,
@@ -312,36 +326,23 @@ def _own_fetch(scope: Scope, facts: Facts, path: NetworkPath) -> list[Finding]:
                 deadline_s=float(deployment.network.timeouts_s.fetch),
             )
         except FetchError as error:
-            finding = Finding(
-                "verification.own_fetch", "warning", NAME, title, str(error), "the document", "a second opinion only"
-            )
-            findings.append(finding)
+            findings.append(OWN_FETCH_FAILED(str(error), url=url))
             continue
-        document: dict[str, Any] = windows.metadata_fact(fetched.body, url)
-        good = not document["problem"] and bool(keys) and set(keys) <= set(document["thumbprints"])
-        seen = document["problem"] or ", ".join(document["thumbprints"])
-        findings.append(
-            _check("own_fetch", title, good, seen, ", ".join(keys) or "a key", "compare with what the servers get")
-        )
+        document = windows.document_of(fetched.body, url)
+        expected = ", ".join(keys) or "a key"
+        findings.append(OWN_FETCH(_carries(document, keys), _keys_in(document), expected, url=url))
     return findings
 
 
 def _other_direction(scope: Scope, facts: Facts) -> Finding:
-    known = isinstance(facts[EXCHANGE_IN_LYNC], Known)
-    title = "Exchange -> Lync: configured and keys compared, not exercised (no product offers a test)"
-    return Finding(
-        "verification.other_direction",
-        "ok" if known else "blocker",
-        NAME,
-        title,
-        seen="Lync has the entry" if known else "Lync has no entry for Exchange",
-        expected=scope.exchange_metadata_url,
-        remedy="" if known else "run 60_lync_partner_application",
-    )
+    url = scope.exchange_metadata_url
+    if isinstance(facts[EXCHANGE_IN_LYNC], Known):
+        return OTHER_DIRECTION("Lync has the entry", url)
+    return NO_OTHER_DIRECTION("Lync has no entry for Exchange", url)
 
 
 def storage_test(estates: Estates, front_end: str, sip_uri: str, note: Note) -> Finding:
-    """Run Test-CsExStorageConnectivity on a front end: the default binding, then NetTCP when access is denied (O22)."""
+    """Run Test-CsExStorageConnectivity on a front end: the default binding, then NetTCP when access is denied (rule R36)."""
     finding = _storage_attempt(estates, front_end, sip_uri, None, note)
     if finding.id.endswith("access_denied"):
         finding = _storage_attempt(estates, front_end, sip_uri, front_end, note)
@@ -356,17 +357,7 @@ def _storage_attempt(estates: Estates, front_end: str, sip_uri: str, net_tcp: st
         reply = estates.run(front_end, command, timeout_s=STORAGE_TEST_S)
     except RemotingError as error:
         note("probe_reply", {"server": front_end, "line": line, "error": str(error)})
-        remedy = "whether the item was written is not known: look into Conversation History; then run it again"
-        return Finding(
-            "verification.storage.no_reply",
-            "unknown",
-            NAME,
-            _title(sip_uri),
-            str(error),
-            "Test passed",
-            remedy,
-            front_end,
-        )
+        return NO_REPLY(str(error), server=front_end, sip_uri=sip_uri)
     text = _text(reply)
     note("probe_reply", {"server": front_end, "line": line, "state": reply.state, "text": text[-TRACE_CHARACTERS:]})
     return judge_storage_test(reply, front_end, sip_uri, line)
@@ -382,29 +373,22 @@ def judge_storage_test(reply: Reply, front_end: str, sip_uri: str, line: str) ->
     | any other error | blocker, with the known cause of the symptom in the trace |
     | neither "passed" nor an error (a localised text?) | unknown |
     """
-    text, title = _text(reply), _title(sip_uri)
+    text, told = _text(reply), {"server": front_end, "sip_uri": sip_uri}
     output = " ".join(str(item) for item in reply.output)
     if reply.state == "completed" and not reply.errors:
         if "passed" in output.casefold():
-            return Finding("verification.storage", "ok", NAME, title, seen=output.strip(), server=front_end)
-        remedy = f"run this line at the front end's console and read its answer: {line}"
-        return Finding(
-            "verification.storage.unclear", "unknown", NAME, title, output or "nothing", "passed", remedy, front_end
+            return STORAGE(output.strip(), **told)
+        return UNCLEAR(
+            output or "nothing", remedy=f"run this line at the front end's console and read its answer: {line}", **told
         )
     first = reply.errors[0].message.strip() if reply.errors else f"the command ended as {reply.state}"
     hint = hint_for(text)
-    if hint is not None and hint.id == "access_denied":
-        remedy = f"{hint.fix}: {line}"
-        return Finding("verification.storage.access_denied", "blocker", NAME, title, first, "passed", remedy, front_end)
     if hint is None:
-        remedy = "read the trace in the journal; the error text is not a known one"
-        return Finding("verification.storage.failed", "blocker", NAME, title, first, "passed", remedy, front_end)
+        return FAILED(first, **told)
+    if hint.id == "access_denied":
+        return ACCESS_DENIED(first, remedy=f"{hint.fix}: {line}", **told)
     remedy = f"{hint.cause}. Check: {hint.check}. Then: {hint.fix} ({hint.notebook})"
-    return Finding(f"verification.storage.{hint.id}", "blocker", NAME, title, first, "passed", remedy, front_end)
-
-
-def _title(sip_uri: str) -> str:
-    return f"Test-CsExStorageConnectivity for {sip_uri}"
+    return SYMPTOMS[hint.id](first, remedy=remedy, **told)
 
 
 def _text(reply: Reply) -> str:

@@ -21,5 +21,5 @@ _NAMES: Final = MappingProxyType(
 
 
 def name_of(application_id: str) -> str | None:
-    """The product that an application id names, or None when it is none of the four (`domain.md` 3.1)."""
+    """The product that an application id names, or None when it is none of the four (fact F20)."""
     return _NAMES.get(application_id.lower())

@@ -194,7 +194,7 @@ def normalise_thumbprint(text: str) -> str:
 
 
 def thumbprint_to_x5t(thumbprint: str) -> str:
-    """The base64url form without padding of the thumbprint's 20 bytes (`domain.md` 3.3). Raises ValueError."""
+    """The base64url form without padding of the thumbprint's 20 bytes (fact F14). Raises ValueError."""
     return base64.urlsafe_b64encode(bytes.fromhex(normalise_thumbprint(thumbprint))).rstrip(b"=").decode("ascii")
 
 
@@ -241,7 +241,7 @@ def judge(
     | certificate.exportable        | exportable                 | not exportable       |                       |
 
     `unknown`: a signature algorithm without a readable hash name, unreadable SIP domains or extensions, a None inside
-    `private_key`, a provider of neither family. Sources: `domain.md` 1(a), `operations.md` 19. That Lync minds a CNG
+    `private_key`, a provider of neither family. Sources: facts F2 and F3, rule R33. That Lync minds a CNG
     provider, and that either product needs an exportable key, is UNCONFIRMED: warnings only.
     """
     judged = [judge_validity(certificate, at), judge_key(certificate), judge_signature(certificate)]

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from s2slib.errors import S2SError
 from s2slib.trust.judgement import Problem
 from s2slib.trust.quoting import shown
 
@@ -67,7 +68,7 @@ class FetchErrorKind(StrEnum):
     BROKEN = "broken"
 
 
-class TrustError(Exception):
+class TrustError(S2SError):
     """Trust material was refused.
 
     `kind` compares equal to its text (`error.kind == "html"`). `source` is where the material came from, empty when

@@ -52,7 +52,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class MetadataDocument:
-    """A metadata document, its names resolved (`domain.md` 3.2).
+    """A metadata document, its names resolved (fact F13).
 
     `service_name` is the application id and `realm` the realm as a partner resolves them: from `issuer` where it has
     them, else from the fields of their own, which `stated_service_name` and `stated_realm` keep. `keys` holds the
@@ -87,7 +87,7 @@ class MetadataDocument:
 
 
 def parse(body: bytes | str, *, content_type: str | None = None, source: str = "") -> MetadataDocument:
-    """The document in `body`, by the rules of `domain.md` 3.3.
+    """The document in `body`, read as fact F13 wants.
 
     Names and the values `signing` and `x509Certificate` are read without regard to case. `issuer` is split at its last
     `@`. Everything but a resolvable application id and one signing x509 key may be absent or null. `content_type`
@@ -212,7 +212,7 @@ def judge(
     | certificate.key, certificate.signature (per key): as in `certificate.judge`                                     |
 
     `unknown`: `realm` or `expected_thumbprints` not read. Per-key rows carry the thumbprint in `about`. Raises
-    ValueError for an expected thumbprint that is none, and for a naive `at`. Sources: `domain.md` 3.3-3.5.
+    ValueError for an expected thumbprint that is none, and for a naive `at`. Sources: facts F12 and F13.
     """
     expected = None if expected_thumbprints is None else [*map(certificates.normalise_thumbprint, expected_thumbprints)]
     judged = [
@@ -393,7 +393,7 @@ def _judge_validity(key: SigningKey, document: MetadataDocument, assigned: str |
 
 
 def compare(documents: Mapping[str, MetadataDocument | Problem]) -> tuple[Judgement, ...]:
-    """Whether all servers serve the same trust: the same application, realm and signing keys (`operations.md` 21).
+    """Whether all servers serve the same trust: the same application, realm and signing keys (rule R35).
 
     `documents` maps a server's name to what it served, or to why it served nothing usable.
 

@@ -19,8 +19,8 @@ pytest.importorskip("websocket")
 
 from devtools import Page, chromium
 
-from s2slib.bootstrap import jupyter
-from s2slib.lab.service import Lab
+from bootstrap.start import jupyterlab as arguments_of
+from s2slab.service import Lab
 
 ROOT = Path(__file__).resolve().parents[2]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge")
@@ -49,7 +49,7 @@ def jupyterlab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         "S2S_WORKSPACE": str(folder),
     }
     options = ["--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}", "--ServerApp.port_retries=0"]
-    command = [sys.executable, *jupyter.command(folder), *options]
+    command = [sys.executable, *arguments_of(folder), *options]
     with Lab(state=folder / "lab.json"), (folder / "jupyter.log").open("wb") as log:
         child = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
         try:

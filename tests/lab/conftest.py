@@ -10,9 +10,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from engines import BOTH
 
-from s2slib.lab.engine.direct import DirectEngine
-from s2slib.lab.engine.real import EngineUnavailable, RealEngine
-from s2slib.lab.winrm.launch import Engine
+from s2slab.engine.direct import DirectEngine
+from s2slab.engine.real import EngineUnavailable, RealEngine
+from s2slab.winrm.launch import Engine
 
 KEYS = 24  # more than any one test makes
 
@@ -36,7 +36,7 @@ def _keys_from_stock(key_stock: list[rsa.RSAPrivateKey]) -> Iterator[None]:
             return next(turn)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("s2slib.lab.pki.rsa.generate_private_key", take)
+        patch.setattr("s2slab.estate.pki.rsa.generate_private_key", take)
         yield
 
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from s2slib.lab.pki import Authority, server_context
-from s2slib.lab.winrm import Launch, Logon, ThreadProcess, WinRmServer, WinRmSettings
-from s2slib.remoting.session import Endpoint, Link, Target, Timeouts
+from s2slab.estate.pki import Authority, server_context
+from s2slab.winrm import Launch, Logon, ThreadProcess, WinRmServer, WinRmSettings
+from s2slib.remoting.link import Endpoint, Link, Target, Timeouts
 
 PASSWORD = "Lab: p\"ass's wörd"
 USER = "LITWAREINC\\kenmyer"

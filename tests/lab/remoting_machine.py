@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from s2slib.lab.engine.registry import (
+from s2slab.engine.registry import (
     Call,
     CmdletSpec,
     EndpointError,
@@ -21,7 +21,7 @@ from s2slib.lab.engine.registry import (
     ScriptCall,
     ScriptSpec,
 )
-from s2slib.lab.engine.values import PSCredential, PsEnum, PsObject, PsUri, PsVersion, SecureString, ps_object
+from s2slab.engine.values import PSCredential, PsEnum, PsObject, PsUri, PsVersion, SecureString, ps_object
 
 SCRIPT = r"C:\Scripts\Configure.ps1"
 SCRIPT_TEXT = (

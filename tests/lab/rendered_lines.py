@@ -9,11 +9,11 @@ from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
-from s2slib.lab.engine.real import RealEngine
-from s2slib.lab.engine.registry import Machine
-from s2slib.lab.winrm.powershell_line import read_command_line
-from s2slib.lab.winrm.process import ThreadProcess
-from s2slib.remoting.quoting import InvalidCommand, check_value
+from s2slab.engine.real import RealEngine
+from s2slab.engine.registry import Machine
+from s2slab.winrm.powershell_line import read_command_line
+from s2slab.winrm.process import ThreadProcess
+from s2slib.remoting.values.quoting import InvalidCommand, check_value
 
 PIECES = [
     "'", "’", "‘", "‚", "‛", '"', "“", "”", "„", "$", "`", "(", ")", "{", "}", "@", ";", "|", "&", "<", ">", "#", ",", "\r", "\n",

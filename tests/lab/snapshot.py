@@ -32,9 +32,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-from s2slib.lab.disk import shown
-from s2slib.lab.estate import Estate, LyncUser, Mailbox, Server
-from s2slib.lab.transitions import plain
+from s2slab.estate.disk import shown
+from s2slab.estate.estate import Estate, LyncUser, Mailbox, Server
+from s2slab.estate.transitions import plain
 
 STAMPS = ("Guid", "WhenChangedUTC", "WhenCreatedUTC")
 State = dict[str, Any]

@@ -10,8 +10,8 @@ import pytest
 from remoting_machine import SCRIPT, TELL, Desk
 from rendered_lines import Typist, parameters
 
-from s2slib.lab.engine.real import RealEngine
-from s2slib.remoting.command import Cmdlet, Program, Script
+from s2slab.engine.real import RealEngine
+from s2slib.remoting.values.command import Cmdlet, Program, Script
 
 pytestmark = pytest.mark.pwsh
 

@@ -11,12 +11,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from s2slib.lab.engine.real import RealEngine
-from s2slib.lab.engine.registry import Machine
-from s2slib.lab.machine import LabMachine
-from s2slib.lab.service import Lab
-from s2slib.lab.session import LabSession
-from s2slib.lab.winrm.powershell_line import read_command_line
+from s2slab.engine.real import RealEngine
+from s2slab.engine.registry import Machine
+from s2slab.estate.session import LabSession
+from s2slab.machine.machine import LabMachine
+from s2slab.service import Lab
+from s2slab.winrm.powershell_line import read_command_line
 
 MANAGEMENT_SHELL = (
     '. "$env:ExchangeInstallPath\\bin\\RemoteExchange.ps1"; '
@@ -61,6 +61,8 @@ def type_lines(pwsh: RealEngine, lab: Lab, server: str, lines: Iterable[str]) ->
     host = lab.estate.server(server)
     account = lab.estate.accounts["s2s-exchange" if host.is_exchange else "s2s-lync"]
     script = QUIET + (MANAGEMENT_SHELL if host.is_exchange else "Import-Module Lync; ") + "\n" + "\n".join(lines)
-    ran = powershell(pwsh, LabMachine(lab.estate, host), LabSession(account, "credssp", delegated=True), script)
+    ran = powershell(
+        pwsh, LabMachine(lab.estate, host, lab.network), LabSession(account, "credssp", delegated=True), script
+    )
     assert ran.code == 0, ran.stderr
     return ran.stdout

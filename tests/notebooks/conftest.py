@@ -18,7 +18,7 @@ def lab_environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[s
     """The environment of a shell in which `s2s lab` runs: its state file, and a runs folder of its own."""
     folder = tmp_path_factory.mktemp("lab")
     state = folder / "lab.json"
-    command = [sys.executable, "-m", "s2slib.lab", "--state", str(state)]
+    command = [sys.executable, "-m", "s2slab", "--state", str(state)]
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
     try:
         assert child.stdout is not None

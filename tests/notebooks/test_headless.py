@@ -32,19 +32,19 @@ def run(environment: dict[str, str], *arguments: str, code: int = 0) -> str:
 
 def transitions(environment: dict[str, str]) -> list[dict[str, object]]:
     """Transitions of configuration or services that a command caused, by the lab's own log."""
-    rows = [json.loads(line) for line in run(environment, "s2slib.cli", "lab", "log").splitlines()]
+    rows = [json.loads(line) for line in run(environment, "s2slib", "lab", "log").splitlines()]
     return [row for row in rows if row["kind"] in ("configuration", "service") and row["cause"]["kind"] == "command"]
 
 
 def test_check_then_apply_twice_and_the_second_run_changes_nothing(lab_environment: dict[str, str]) -> None:
-    pending = json.loads(run(lab_environment, "s2slib.cli", "check", "params/lab.yaml", "--json", code=2))
+    pending = json.loads(run(lab_environment, "s2slib", "check", "params/lab.yaml", "--json", code=2))
     assert pending["outcome"] == "pending"
     assert transitions(lab_environment) == []
-    first = json.loads(run(lab_environment, "s2slib.cli", "apply", "params/lab.yaml", "--json"))
+    first = json.loads(run(lab_environment, "s2slib", "apply", "params/lab.yaml", "--json"))
     assert first["outcome"] == "trusted"
     assert len(first["changes"]) == 8  # the export of Lync's configuration is two of them
     before = transitions(lab_environment)
-    second = json.loads(run(lab_environment, "s2slib.cli", "apply", "params/lab.yaml", "--json"))
+    second = json.loads(run(lab_environment, "s2slib", "apply", "params/lab.yaml", "--json"))
     assert (second["outcome"], second["changes"]) == ("trusted", [])
     assert transitions(lab_environment) == before
     folder = Path(second["folder"])
@@ -73,14 +73,16 @@ def test_the_notebooks_run_under_nbval(lab_environment: dict[str, str]) -> None:
 
 def test_the_recorded_outputs_are_what_the_lab_answers_now(lab_environment: dict[str, str]) -> None:
     done = subprocess.run(
-        [sys.executable, str(ROOT / "notebooks" / "record.py"), "--check"],
+        [sys.executable, str(ROOT / "tools" / "record_notebooks.py"), "--check"],
         env=lab_environment,
         capture_output=True,
         text=True,
         timeout=280,
         check=False,
     )
-    assert done.returncode == 0, f"{done.stdout}{done.stderr}\nRecord them anew: .venv/bin/python notebooks/record.py"
+    assert done.returncode == 0, (
+        f"{done.stdout}{done.stderr}\nRecord them anew: .venv/bin/python tools/record_notebooks.py"
+    )
 
 
 @pytest.mark.parametrize(
@@ -95,7 +97,7 @@ def test_bad_arguments_end_with_64_and_a_sentence(
     arguments: tuple[str, ...], code: int, said: str, lab_environment: dict[str, str]
 ) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "s2slib.cli", *arguments],
+        [sys.executable, "-m", "s2slib", *arguments],
         env=lab_environment,
         cwd=ROOT,
         capture_output=True,

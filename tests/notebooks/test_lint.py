@@ -30,7 +30,7 @@ NAMES = [
 LINK = re.compile(r"\[([^]]+)\]\(([^)#]+)\)")
 MACHINE = re.compile(r"/(?:home|root|tmp|Users)/|\b127\.0\.0\.1\b|\blocalhost\b|widget-view|VBox\(|Traceback")
 RUN = re.compile(r"\b20\d{6}T\d{6}Z\b")
-RECORD = "record the outputs: .venv/bin/python notebooks/record.py"
+RECORD = "record the outputs: .venv/bin/python tools/record_notebooks.py"
 
 
 def read(path: Path) -> nbformat.NotebookNode:

@@ -18,16 +18,23 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
 import s2slib
-from s2slib.bootstrap import sets
+from bootstrap import environment
 
 ROOT = Path(__file__).parents[2]
 NAMED = {"jupyterlab", "papermill", "ipywidgets", "pywinrm", "requests", "nbval", "pytest"}
 EXTRAS_OF_SET = {
-    "run": {"lab", "report", "keyring"},
-    "test": {"lab", "report", "keyring", "test"},
-    "ui": {"lab", "report", "keyring", "ui"},
-    "dev": {"lab", "report", "keyring", "test", "dev"},
+    "run": {"keyring"},
+    "test": {"keyring", "test"},
+    "ui": {"keyring", "ui"},
+    "dev": {"keyring", "test", "dev"},
 }
+LAB = tomllib.loads((ROOT / "s2slab" / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+HASH = re.compile(r"--hash=sha256:[0-9a-f]{64}")
+
+
+def pins(name: str) -> list[str]:
+    """The pins of a set without their hashes."""
+    return [line.rstrip("\\ ") for line in environment.pins(ROOT, name) if not line.startswith("--")]
 
 
 @pytest.fixture(scope="module")
@@ -45,20 +52,21 @@ def conda() -> dict[str, Any]:
 def _declared(project: dict[str, Any], extras: set[str]) -> dict[str, Requirement]:
     lines = [*project["dependencies"], *(line for extra in extras for line in project["optional-dependencies"][extra])]
     requirements = [Requirement(line) for line in lines]
-    return {canonicalize_name(each.name): each for each in requirements}
+    declared = {canonicalize_name(each.name): each for each in requirements if each.name != "s2slab"}
+    return {**declared, **{canonicalize_name(each.name): each for each in map(Requirement, LAB["dependencies"])}}
 
 
-@pytest.mark.parametrize("name", sets.FILES)
+@pytest.mark.parametrize("name", environment.SETS)
 def test_a_set_pins_everything_that_its_extras_ask_for(project: dict[str, Any], name: str) -> None:
-    pins: dict[str, list[Requirement]] = {}
-    for line in sets.load(ROOT, name).pins:
+    found: dict[str, list[Requirement]] = {}
+    for line in pins(name):
         pin = Requirement(line)
         assert re.fullmatch(r"==[^*]+", str(pin.specifier)), line
         assert pin.url is None
-        pins.setdefault(canonicalize_name(pin.name), []).append(pin)
+        found.setdefault(canonicalize_name(pin.name), []).append(pin)
     for package, requirement in _declared(project, EXTRAS_OF_SET[name]).items():
-        assert package in pins, f"{package} is not pinned for {name}: run .ci/pin"
-        for pin in pins[package]:
+        assert package in found, f"{package} is not pinned for {name}: run tools/pin.py"
+        for pin in found[package]:
             version = str(pin.specifier).removeprefix("==")
             assert requirement.specifier.contains(version, prereleases=True), f"{pin} is not {requirement}"
             assert pin.marker is None
@@ -71,8 +79,8 @@ def test_a_package_has_one_version_for_each_python_and_system_in_all_sets() -> N
             minor = ".".join(python.split(".")[:2])
             here = {"python_version": minor, "python_full_version": python, **system}
             versions: dict[str, str] = {}
-            for name in sets.FILES:
-                for line in sets.load(ROOT, name).pins:
+            for name in environment.SETS:
+                for line in pins(name):
                     pin = Requirement(line)
                     if pin.marker is None or Marker(str(pin.marker)).evaluate(here):
                         assert versions.setdefault(canonicalize_name(pin.name), str(pin.specifier)) == str(
@@ -82,11 +90,11 @@ def test_a_package_has_one_version_for_each_python_and_system_in_all_sets() -> N
 
 
 def test_all_named_packages_are_pinned_by_the_sets_that_are_installed_for_operators_and_tests() -> None:
-    pinned = {canonicalize_name(Requirement(pin).name) for name in ("test", "ui") for pin in sets.load(ROOT, name).pins}
+    pinned = {canonicalize_name(Requirement(pin).name) for name in ("test", "ui") for pin in pins(name)}
     assert pinned >= NAMED
 
 
-@pytest.mark.parametrize("file", [*sets.FILES.values(), "environment.yml", "pyproject.toml"])
+@pytest.mark.parametrize("file", [*environment.SETS.values(), "environment.yml", "pyproject.toml"])
 def test_no_file_names_an_index_or_an_address(file: str) -> None:
     text = (ROOT / file).read_text(encoding="utf-8")
     assert re.search(r"index-url|find-links|extra-index|trusted-host|://", text) is None
@@ -108,7 +116,8 @@ def test_conda_installs_this_checkout_with_extras_that_there_are(
     project: dict[str, Any], conda: dict[str, Any]
 ) -> None:
     (pip,) = [each["pip"] for each in conda["dependencies"] if isinstance(each, dict)]
-    (line,) = pip
+    lab, line = pip
+    assert lab == "-e ./s2slab"
     match = re.fullmatch(r"-e \.\[(?P<extras>[a-z,]+)\]", line)
     assert match is not None
     extras = set(match["extras"].split(","))
@@ -122,17 +131,35 @@ def test_the_python_range_is_the_same_everywhere(project: dict[str, Any]) -> Non
     assert SpecifierSet(f">={major}.{oldest},<{major}.{untried}") == SpecifierSet(project["requires-python"])
 
 
-def test_the_package_knows_its_version(project: dict[str, Any]) -> None:
-    assert s2slib.__version__ == project["version"]
+def test_both_packages_have_one_version(project: dict[str, Any]) -> None:
+    assert project["dynamic"] == ["version"]
+    assert project["optional-dependencies"]["lab"] == [f"s2slab=={s2slib.__version__}"]
+    assert LAB["version"] == s2slib.__version__
+
+
+@pytest.mark.parametrize("package", ["s2slib", "s2slab"])
+def test_the_wheels_hold_every_room(package: str) -> None:
+    file = ROOT / "pyproject.toml" if package == "s2slib" else ROOT / "s2slab" / "pyproject.toml"
+    listed = tomllib.loads(file.read_text(encoding="utf-8"))["tool"]["setuptools"]["packages"]
+    rooms = {".".join(f.parent.relative_to(ROOT).parts) for f in (ROOT / package).rglob("*.py")}
+    assert {name for name in listed if not name.startswith("s2slib.template.")} == rooms
+
+
+@pytest.mark.parametrize("name", environment.SETS)
+def test_every_pin_has_hashes(name: str) -> None:
+    lines = environment.pins(ROOT, name)
+    for at, line in enumerate(lines):
+        if not line.startswith("--"):
+            assert HASH.match(lines[at + 1]), line
 
 
 def test_setting_up_imports_the_standard_library_and_itself_only() -> None:
     script = (
-        "import sys; sys.path.insert(0, sys.argv[1]); import s2slib.bootstrap.start; "
+        "import sys; sys.path.insert(0, sys.argv[1]); import bootstrap.start; "
         "print(*sorted(name for name in sys.modules if name.split('.')[0] not in sys.stdlib_module_names))"
     )
     done = subprocess.run([sys.executable, "-I", "-S", "-c", script, str(ROOT)], capture_output=True, text=True)
     assert done.stderr == ""
     loaded = set(done.stdout.split()) - {"__main__"}
     assert loaded
-    assert {name for name in loaded if name != "s2slib" and not name.startswith("s2slib.bootstrap")} == set()
+    assert {name for name in loaded if name != "s2slib" and not name.startswith("bootstrap")} == set()

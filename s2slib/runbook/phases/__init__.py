@@ -7,9 +7,10 @@ from dataclasses import dataclass, replace
 
 from s2slib.facts import Facts
 from s2slib.products import lync
-from s2slib.runbook.change import Change
-from s2slib.runbook.expect import lacks
-from s2slib.runbook.finding import Finding
+from s2slib.runbook.model.change import Change
+from s2slib.runbook.model.expect import lacks
+from s2slib.runbook.model.finding import Finding
+from s2slib.runbook.model.plan import Plan
 from s2slib.runbook.phases import (
     autodiscover,
     certificates,
@@ -20,8 +21,7 @@ from s2slib.runbook.phases import (
 )
 from s2slib.runbook.phases.common import ucs_policies
 from s2slib.runbook.phases.export import with_export
-from s2slib.runbook.plan import Plan
-from s2slib.runbook.scope import Scope
+from s2slib.runbook.reading.scope import Scope
 
 Planned = tuple[list[Change], str]
 
@@ -101,7 +101,7 @@ def whole_plan(d: Scope, facts: Facts) -> Plan:
 
 
 def _gated(d: Scope, change: Change) -> Change:
-    """The change, resting on it that no policy lets contact lists migrate, where it would let Lync reach Exchange (O1)."""
+    """The change, resting on it that no policy lets contact lists migrate, where it would let Lync reach Exchange (rule R15)."""
     if d.policy.ucs == "migrate_now" or change.phase not in GATED or not change.steps:
         return change
     return replace(change, rests_on={**change.rests_on, lync.USER_POLICIES: lacks({"ucs_allowed": True})})

@@ -4,22 +4,54 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Any
 from urllib.parse import urlsplit
 
-from s2slib.facts import Facts, Json, Known, Unknown
+from s2slib.facts import Facts, Key, Known, Unknown
 from s2slib.products import exchange, lync
-from s2slib.products.lync import on
 from s2slib.products.read import parse_instant
-from s2slib.runbook.change import Change, Settle
-from s2slib.runbook.expect import all_hold
-from s2slib.runbook.finding import Finding
-from s2slib.runbook.scope import Scope
+from s2slib.products.windows import CLOCK, Document
+from s2slib.runbook.model.change import Change, Settle
+from s2slib.runbook.model.expect import all_hold, wanted
+from s2slib.runbook.model.finding import Finding, Kinds
+from s2slib.runbook.reading.scope import Scope
 from s2slib.trust import metadata
 from s2slib.trust.judgement import Judgement
 
+_F = Kinds("<phase>")
+UNKNOWN = _F.unknown(
+    "<phase>.unknown",
+    "Not known: {missing}",
+    "an answer, whatever it says; nothing was assumed",
+    "put right what kept the server from answering, then run this again",
+)
+_MIGRATE = "Unified contact store: users' contact lists migrate by themselves once Lync reaches Exchange"
+UCS_NOW = _F.warning("ucs.migrate_now", _MIGRATE, "a decision")
+UCS_UNKNOWN = _F.unknown("ucs.unknown", _MIGRATE, "Get-CsUserServicesPolicy to answer")
+UCS_NONE = _F.ok("ucs.gate", "No user services policy allows the unified contact store")
+UCS_STAGED = _F.ok("ucs.staged", _MIGRATE, "set to False first, by this plan")
+UCS_BLOCKED = _F.blocker(
+    "ucs.gate",
+    _MIGRATE,
+    "UcsAllowed=False in every policy, or a decision in the params file",
+    "set policy.ucs to `staged` (this plan sets the policies to False first) or to `migrate_now`",
+)
+UNREACHABLE = _F.unknown(
+    "<phase>.metadata.unreachable",
+    "A metadata document",
+    "a document",
+    "check name resolution, port 443, the certificate chain and proxies from that server to the URL",
+)
+NOT_ONE = _F.blocker(
+    "<phase>.metadata.not_one",
+    "The document {url}",
+    "a metadata document",
+    "open the URL in a browser on that server: something else than the product answers",
+)
+
 
 def unknown_findings(phase: str, facts: Facts, keys: Iterable[str]) -> list[Finding]:
-    """A finding for every reason why facts could not be read: it blocks the writes that rest on them (P4).
+    """A finding for every reason why facts could not be read: it blocks the writes that rest on them (rule R4).
 
     A server that does not answer gives one finding that lists what is missing, not one for each fact.
     """
@@ -30,18 +62,8 @@ def unknown_findings(phase: str, facts: Facts, keys: Iterable[str]) -> list[Find
     for reason, missing in by_reason.items():
         seen, _, step = reason.partition(". Next: ")
         server = missing[0].split("/")[1] if missing[0].startswith("server/") else ""
-        findings.append(
-            Finding(
-                f"{phase}.unknown",
-                "unknown",
-                phase,
-                f"Not known: {', '.join(_short(key) for key in missing)}",
-                seen=seen,
-                expected="an answer, whatever it says; nothing was assumed",
-                remedy=step or "put right what kept the server from answering, then run this again",
-                server=server,
-            )
-        )
+        names = ", ".join(_short(key) for key in missing)
+        findings.append(UNKNOWN(seen, remedy=step, server=server, phase=phase, missing=names))
     return findings
 
 
@@ -51,7 +73,7 @@ def _short(key: str) -> str:
 
 
 def ucs_gate(d: Scope, facts: Facts, phase: str) -> list[Finding]:
-    """The gate of O1: contact lists move to Exchange by themselves as soon as Lync reaches it, and nothing brings them back.
+    """The gate of rule R15: contact lists move to Exchange by themselves once Lync reaches it, and nothing brings them back.
 
     | policies with UcsAllowed=True | params `policy.ucs` | finding |
     | --- | --- | --- |
@@ -62,42 +84,24 @@ def ucs_gate(d: Scope, facts: Facts, phase: str) -> list[Finding]:
     | unknown | any but migrate_now | unknown |
     """
     fact = facts[lync.USER_POLICIES]
-    title = "Unified contact store: users' contact lists migrate by themselves once Lync reaches Exchange"
     if d.policy.ucs == "migrate_now":
-        return [
-            Finding("ucs.migrate_now", "warning", phase, title, seen="policy.ucs: migrate_now", expected="a decision")
-        ]
+        return [UCS_NOW("policy.ucs: migrate_now", phase=phase)]
     if not isinstance(fact, Known):
-        reason = fact.reason if isinstance(fact, Unknown) else "no policy was listed"
-        return [
-            Finding("ucs.unknown", "unknown", phase, title, seen=reason, expected="Get-CsUserServicesPolicy to answer")
-        ]
+        return [UCS_UNKNOWN(fact.reason if isinstance(fact, Unknown) else "no policy was listed", phase=phase)]
     allowed = ucs_policies(facts)
     if not allowed:
-        return [Finding("ucs.gate", "ok", phase, "No user services policy allows the unified contact store")]
-    seen = f"UcsAllowed=True in {', '.join(allowed)}"
-    if d.policy.ucs == "staged":
-        return [Finding("ucs.staged", "ok", phase, title, seen=seen, expected="set to False first, by this plan")]
-    return [
-        Finding(
-            "ucs.gate",
-            "blocker",
-            phase,
-            title,
-            seen=seen,
-            expected="UcsAllowed=False in every policy, or a decision in the params file",
-            remedy="set policy.ucs to `staged` (this plan sets the policies to False first) or to `migrate_now`",
-        )
-    ]
+        return [UCS_NONE(phase=phase)]
+    kind = UCS_STAGED if d.policy.ucs == "staged" else UCS_BLOCKED
+    return [kind(f"UcsAllowed=True in {', '.join(allowed)}", phase=phase)]
 
 
 def ucs_policies(facts: Facts) -> list[str]:
     """The user services policies that allow the unified contact store."""
-    return [str(policy["identity"]) for policy in facts.value(lync.USER_POLICIES, []) if policy["ucs_allowed"]]
+    return [policy.identity for policy in facts.value(lync.USER_POLICIES, []) if policy.ucs_allowed]
 
 
 def waiting(
-    phase: str, change_id: str, title: str, target: str, facts: Facts, in_place: Mapping[str, Json], settle: Settle
+    phase: str, change_id: str, title: str, target: str, facts: Facts, in_place: Mapping[str, Any], settle: Settle
 ) -> list[Change]:
     """A change without commands, for what is in place but has not arrived everywhere: it only waits.
 
@@ -113,8 +117,8 @@ def waiting(
             target=target,
             reason="it is configured, but has not arrived everywhere yet",
             steps=(),
-            rests_on=in_place,
-            after=in_place,
+            rests_on=wanted(in_place),
+            after=wanted(in_place),
             settled_when=settle,
             irreversible="nothing to undo: it only waits",
         )
@@ -122,35 +126,34 @@ def waiting(
 
 
 def lync_realm(facts: Facts) -> str:
-    """The realm Lync puts into its tokens: set, else the default SIP domain; empty while unknown (domain.md 3.5)."""
-    configured = str(facts.value(lync.OAUTH_CONFIGURATION, {}).get("realm", ""))
-    if configured:
-        return configured.lower()
-    domains = facts.value(lync.SIP_DOMAINS, [])
-    return next((str(domain["name"]) for domain in domains if domain["is_default"]), "")
+    """The realm Lync puts into its tokens: set, else the default SIP domain; empty while unknown (fact F12)."""
+    configured = facts.value(lync.OAUTH_CONFIGURATION)
+    if configured is not None and configured.realm:
+        return configured.realm.lower()
+    return next((domain.name for domain in facts.value(lync.SIP_DOMAINS, []) if domain.is_default), "")
 
 
 def accepted_realms(facts: Facts) -> list[str]:
-    """The realms Exchange accepts: its own when set, and every accepted domain that is no wildcard (domain.md 3.4)."""
-    own = str(facts.value(exchange.AUTH_CONFIG, {}).get("realm", "")).lower()
-    names = [str(domain["domain_name"]) for domain in facts.value(exchange.ACCEPTED_DOMAINS, [])]
-    return [name for name in [own, *names] if name and "*" not in name]
+    """The realms Exchange accepts: its own when set, and every accepted domain that is no wildcard (fact F12)."""
+    names = [domain.domain_name for domain in facts.value(exchange.ACCEPTED_DOMAINS, [])]
+    return [name for name in [_own_realm(facts), *names] if name and "*" not in name]
 
 
 def exchange_realm(facts: Facts) -> str:
     """The realm Exchange puts into its tokens: set, else the default accepted domain."""
-    own = str(facts.value(exchange.AUTH_CONFIG, {}).get("realm", "")).lower()
     domains = facts.value(exchange.ACCEPTED_DOMAINS, [])
-    return own or next((str(domain["domain_name"]) for domain in domains if domain["default"]), "")
+    return _own_realm(facts) or next((domain.domain_name for domain in domains if domain.default), "")
+
+
+def _own_realm(facts: Facts) -> str:
+    config = facts.value(exchange.AUTH_CONFIG)
+    return config.realm.lower() if config else ""
 
 
 def server_time(d: Scope, facts: Facts) -> datetime | None:
     """The estate's time as a server gave it; certificates are judged by it, never by this machine's clock."""
-    for server in d.reached:
-        clock = facts.value(on(server, "clock"))
-        if clock:
-            return parse_instant(clock["utc"])
-    return None
+    clocks = (facts.value(CLOCK.on(server)) for server in d.reached)
+    return next((parse_instant(clock.utc) for clock in clocks if clock), None)
 
 
 def judged(phase: str, prefix: str, title: str, judgements: Iterable[Judgement], server: str = "") -> list[Finding]:
@@ -177,7 +180,7 @@ def judged(phase: str, prefix: str, title: str, judgements: Iterable[Judgement],
 def judged_document(
     phase: str,
     facts: Facts,
-    key: str,
+    key: Key[Document],
     *,
     server: str,
     application_id: str,
@@ -185,58 +188,37 @@ def judged_document(
     thumbprints: Sequence[str],
     at: datetime | None,
 ) -> list[Finding]:
-    """What is to be said of one metadata document as one server got it (domain.md 3.3)."""
-    fact, prefix = facts[key], f"{phase}.metadata"
+    """What is to be said of one metadata document as one server got it (fact F13)."""
+    fact, got = facts[key], facts.value(key)
     if isinstance(fact, Unknown):
-        remedy = "check name resolution, port 443, the certificate chain and proxies from that server to the URL"
-        return [
-            Finding(
-                f"{prefix}.unreachable",
-                "unknown",
-                phase,
-                "A metadata document",
-                fact.reason,
-                "a document",
-                remedy,
-                server,
-            )
-        ]
-    if not isinstance(fact, Known) or at is None:
+        return [UNREACHABLE(fact.reason, server=server, phase=phase)]
+    if got is None or at is None:
         return []
-    title = f"The document {fact.value['url']}"
-    if fact.value["problem"]:
-        remedy = "open the URL in a browser on that server: something else than the product answers"
-        return [
-            Finding(
-                f"{prefix}.not_one",
-                "blocker",
-                phase,
-                title,
-                fact.value["problem"],
-                "a metadata document",
-                remedy,
-                server,
-            )
-        ]
-    document = metadata.parse(fact.value["document"], source=fact.value["url"])
+    if got.problem:
+        return [NOT_ONE(got.problem, server=server, phase=phase, url=got.url)]
     rows = metadata.judge(
-        document,
+        metadata.parse(got.document, source=got.url),
         application_id=application_id,
         realm=realm or None,
         expected_thumbprints=list(thumbprints),
-        host=urlsplit(fact.value["url"]).hostname or "",
+        host=urlsplit(got.url).hostname or "",
         at=at,
     )
-    return judged(phase, prefix, title, rows, server)
+    return judged(phase, f"{phase}.metadata", f"The document {got.url}", rows, server)
 
 
 def exchange_thumbprints(facts: Facts) -> list[str]:
     """The keys Exchange may publish: the current one, then the previous one."""
-    config = facts.value(exchange.AUTH_CONFIG, {})
-    return [thumbprint for thumbprint in (config.get("current"), config.get("previous")) if thumbprint]
+    config = facts.value(exchange.AUTH_CONFIG)
+    return [thumbprint for thumbprint in (config.current, config.previous) if thumbprint] if config else []
 
 
 def lync_thumbprints(facts: Facts) -> list[str]:
     """The keys Lync may publish: the assigned one, then the previous one."""
-    assigned = facts.value(lync.OAUTH_CERTIFICATE, {})
-    return [value for value in (assigned.get("thumbprint"), assigned.get("previous_thumbprint")) if value]
+    assigned = facts.value(lync.OAUTH_CERTIFICATE)
+    return [value for value in (assigned.thumbprint, assigned.previous_thumbprint) if value] if assigned else []
+
+
+def same_url(a: str, b: str) -> bool:
+    """Whether two URLs are the same to both products: case and a slash at the end do not count."""
+    return a.rstrip("/").casefold() == b.rstrip("/").casefold()

@@ -1,4 +1,4 @@
-"""Before the first write to the Central Management Store its configuration is exported, on the front end (O36).
+"""Before the first write to the Central Management Store its configuration is exported, on the front end (rule R47).
 
 The archive stays there, for Administrators and SYSTEM alone; its path and SHA-256 are journalled. Its name is the run's,
 so the plan holds a place for it.
@@ -8,20 +8,19 @@ from __future__ import annotations
 
 from s2slib.facts import Facts, Known
 from s2slib.products import lync, windows
-from s2slib.products.lync import on
-from s2slib.remoting.command import Later
-from s2slib.runbook.catalogue import EXPORT_ACCESS, EXPORT_HASH
-from s2slib.runbook.change import Change, Step
-from s2slib.runbook.expect import ABSENT, ANY
-from s2slib.runbook.scope import EXPORT_FILE, EXPORT_FOLDER, Scope
+from s2slib.remoting.values.command import Later
+from s2slib.runbook.model.change import Change, Step
+from s2slib.runbook.model.expect import ABSENT, ANY, wanted
+from s2slib.runbook.reading.catalogue import EXPORT_ACCESS, EXPORT_HASH
+from s2slib.runbook.reading.scope import EXPORT_FILE, EXPORT_FOLDER, Scope
 
 
 def with_export(d: Scope, facts: Facts, changes: list[Change]) -> list[Change]:
     """The changes with the export before the first one that writes to the store; as they are when there is none."""
     first = next((index for index, change in enumerate(changes) if _writes_store(change)), None)
     server = d.lync_session_server
-    access = facts.value(on(server, EXPORT_ACCESS), {})
-    if first is None or (isinstance(facts[on(server, EXPORT_HASH)], Known) and access.get("restricted")):
+    access = facts.value(EXPORT_ACCESS.on(server))
+    if first is None or (isinstance(facts[EXPORT_HASH.on(server)], Known) and access is not None and access.restricted):
         return changes
     return [*changes[:first], *_export(d, server, changes[first].phase), *changes[first:]]
 
@@ -43,10 +42,10 @@ def _export(d: Scope, server: str, phase: str) -> tuple[Change, Change]:
             Step(server, windows.make_folder(EXPORT_FOLDER)),
             Step(server, lync.export_configuration(file, local_store=local_store)),
         ),
-        rests_on={on(server, EXPORT_HASH): ABSENT},
-        after={on(server, EXPORT_HASH): ANY},
+        rests_on=wanted({EXPORT_HASH.on(server): ABSENT}),
+        after=wanted({EXPORT_HASH.on(server): ANY}),
         irreversible="the archive stays on the front end",
-        binds={"export.sha256": (on(server, EXPORT_HASH), "sha256")},
+        binds={"export.sha256": (EXPORT_HASH.on(server), "sha256")},
         proven_by="its SHA-256, read back and journalled",
     )
     restrict = Change(
@@ -56,9 +55,9 @@ def _export(d: Scope, server: str, phase: str) -> tuple[Change, Change]:
         target=server,
         reason="it holds more than settings",
         steps=(Step(server, windows.restrict_file(file)),),
-        rests_on={on(server, EXPORT_HASH): ANY},
-        after={on(server, EXPORT_ACCESS): {"restricted": True}},
-        effects={on(server, EXPORT_ACCESS): Known({"restricted": True})},  # the list itself is another one then
+        rests_on=wanted({EXPORT_HASH.on(server): ANY}),
+        after=wanted({EXPORT_ACCESS.on(server): {"restricted": True}}),
+        effects={EXPORT_ACCESS.on(server): Known({"restricted": True})},  # the list itself is another one then
         irreversible="the archive stays restricted",
         proven_by="its access control list",
     )

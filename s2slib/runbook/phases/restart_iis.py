@@ -1,23 +1,39 @@
-"""Restart IIS on the Exchange servers whose EWS or Autodiscover workers are older than the trust, one at a time (O10-O14)."""
+"""Restart IIS where EWS or Autodiscover workers are older than the trust, one server at a time (rules R24 to R28)."""
 
 from __future__ import annotations
 
-from s2slib.facts import Absent, Facts, Json, Known
-from s2slib.products.lync import on
-from s2slib.runbook.change import Change
-from s2slib.runbook.derive import DC_ENTRY, LYNC_IN_EXCHANGE, TRUST_LOADED
-from s2slib.runbook.expect import ANY
-from s2slib.runbook.finding import Finding
+from typing import Any
+
+from s2slib.facts import Absent, Facts, Known
+from s2slib.products.windows import IIS_SERVICES
+from s2slib.runbook.model.change import Change
+from s2slib.runbook.model.expect import ANY
+from s2slib.runbook.model.finding import Finding, Kinds
 from s2slib.runbook.phases.common import ucs_gate, unknown_findings
 from s2slib.runbook.phases.iis import loaded_name, restart
-from s2slib.runbook.scope import ExchangeHost, Scope
+from s2slib.runbook.reading.derive import DC_ENTRY, LYNC_IN_EXCHANGE, TRUST_LOADED
+from s2slib.runbook.reading.scope import ExchangeHost, Scope
 
 NAME = "restart_iis"
+_F = Kinds(NAME)
+DIRECTORY_BEHIND = _F.blocker(
+    f"{NAME}.directory_behind",
+    "This server's domain controller does not have the partner application yet",
+    "present: a restart now would load nothing",
+    "wait for Active Directory replication",
+)
+STALE = _F.warning(
+    f"{NAME}.stale",
+    "This server still works with the partner applications it loaded before the change",
+    "workers started after it",
+    "this phase restarts IIS on it",
+)
+LOADED = _F.ok(NAME, "EWS and Autodiscover have loaded the partner application")
 
 
 def keys(d: Scope) -> list[str]:
     """The facts this phase rests on."""
-    return [on(server.fqdn, name) for server in d.exchange_servers for name in (DC_ENTRY, TRUST_LOADED, "iis_services")]
+    return [key.on(server.fqdn) for server in d.exchange_servers for key in (DC_ENTRY, TRUST_LOADED, IIS_SERVICES)]
 
 
 def judge(d: Scope, facts: Facts) -> list[Finding]:
@@ -26,63 +42,35 @@ def judge(d: Scope, facts: Facts) -> list[Finding]:
     if isinstance(facts[LYNC_IN_EXCHANGE], Absent):
         return findings
     for server in d.exchange_servers:
-        loaded = facts[on(server.fqdn, TRUST_LOADED)]
-        if isinstance(facts[on(server.fqdn, DC_ENTRY)], Absent):
-            findings.append(
-                Finding(
-                    f"{NAME}.directory_behind",
-                    "blocker",
-                    NAME,
-                    "This server's domain controller does not have the partner application yet",
-                    seen="absent there",
-                    expected="present: a restart now would load nothing",
-                    remedy="wait for Active Directory replication",
-                    server=server.fqdn,
-                )
-            )
-        elif isinstance(loaded, Known) and not loaded.value:
-            findings.append(
-                Finding(
-                    f"{NAME}.stale",
-                    "warning",
-                    NAME,
-                    "This server still works with the partner applications it loaded before the change",
-                    seen="an EWS or Autodiscover worker older than the entry, or IIS not running",
-                    expected="workers started after it",
-                    remedy="this phase restarts IIS on it",
-                    server=server.fqdn,
-                )
-            )
-        elif isinstance(loaded, Known):
-            findings.append(
-                Finding(
-                    NAME, "ok", NAME, "EWS and Autodiscover have loaded the partner application", server=server.fqdn
-                )
-            )
+        loaded = facts.value(TRUST_LOADED.on(server.fqdn))
+        if isinstance(facts[DC_ENTRY.on(server.fqdn)], Absent):
+            findings.append(DIRECTORY_BEHIND("absent there", server=server.fqdn))
+        elif loaded is not None:
+            seen = "" if loaded else "an EWS or Autodiscover worker older than the entry, or IIS not running"
+            findings.append((LOADED if loaded else STALE)(seen, server=server.fqdn))
     return findings
 
 
 def plan(d: Scope, facts: Facts) -> tuple[list[Change], str]:
     """One restart for every server whose workers are older than the entry, or will be once the plan has run."""
-    entry = facts[LYNC_IN_EXCHANGE]
-    if isinstance(entry, Absent):
+    if isinstance(facts[LYNC_IN_EXCHANGE], Absent):
         return [], "there is no partner application to load"
-    changes = []
-    for server in d.exchange_servers:
-        loaded = facts[on(server.fqdn, TRUST_LOADED)]
-        if (isinstance(loaded, Known) and not loaded.value) or _changes_before(facts, server):
-            changes.append(_restart(d, facts, server))
+    changes = [
+        _restart(d, facts, server)
+        for server in d.exchange_servers
+        if facts.value(TRUST_LOADED.on(server.fqdn)) is False or _changes_before(facts, server)
+    ]
     return changes, "" if changes else "every server's workers started after the partner application was changed"
 
 
 def _changes_before(facts: Facts, server: ExchangeHost) -> bool:
     """Whether the state is projected: the entry's change time is generated by an earlier change of the plan."""
-    entry = facts.value(on(server.fqdn, DC_ENTRY))
-    return bool(entry) and "when_changed_utc" not in entry
+    entry = facts[DC_ENTRY.on(server.fqdn)]
+    return isinstance(entry, Known) and bool(entry.value) and "when_changed_utc" not in entry.value
 
 
 def _restart(d: Scope, facts: Facts, server: ExchangeHost) -> Change:
-    loaded: dict[str, Json] = {on(server.fqdn, TRUST_LOADED): True}
+    loaded: dict[str, Any] = {TRUST_LOADED.on(server.fqdn): True}
     return restart(
         d,
         facts,
@@ -93,8 +81,8 @@ def _restart(d: Scope, facts: Facts, server: ExchangeHost) -> Change:
         phase=NAME,
         title=f"Restart IIS on {server.fqdn}",
         reason="its web services know only the partner applications they found when they started",
-        rests_on={on(server.fqdn, DC_ENTRY): ANY},
-        binds={loaded_name(server): (on(server.fqdn, TRUST_LOADED), "")},
+        rests_on={DC_ENTRY.on(server.fqdn): ANY},
+        binds={loaded_name(server): (TRUST_LOADED.on(server.fqdn), "")},
         irreversible="a restart is not undone; a back-out of the partner application restarts once more",
         proven_by="worker start times, health pages, and the storage test",
     )

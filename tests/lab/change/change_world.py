@@ -13,19 +13,19 @@ from typing import Any
 import pytest
 from snapshot import difference, state
 
+from s2slab.estate.clock import LabClock
+from s2slab.estate.transitions import Transition
+from s2slab.scenario import Scenario
+from s2slab.service import Lab
+from s2slab.winrm.launch import Engine
 from s2slib import workspace
 from s2slib.deployment import Deployment, from_parameters
-from s2slib.lab.clock import LabClock
-from s2slib.lab.scenario import Scenario
-from s2slib.lab.service import Lab
-from s2slib.lab.transitions import Transition
-from s2slib.lab.winrm.launch import Engine
 from s2slib.records.journal import Entry, verify
-from s2slib.records.run_record import Mode
-from s2slib.remoting.command import Command
-from s2slib.remoting.reply import Reply
-from s2slib.runbook.estates import Opener
+from s2slib.remoting.values.command import Command
+from s2slib.remoting.values.reply import Reply
+from s2slib.runbook.model.record import Mode
 from s2slib.runbook.phases import PHASES
+from s2slib.runbook.reading.estates import Opener
 from s2slib.runbook.run import PhaseResult, Run
 from s2slib.runbook.verify import Verification
 

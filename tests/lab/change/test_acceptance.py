@@ -13,11 +13,11 @@ import pytest
 from change_world import ALL, FE2, ChangeWorld, approval, carry_out, change_world, keep_plan, states
 from click.testing import CliRunner, Result
 
-from s2slib.cli import main
-from s2slib.lab import faults
-from s2slib.lab.estate import Estate
-from s2slib.records.run_record import EXIT_CODES
-from s2slib.runbook.plan import sha256_of
+from s2slab import faults
+from s2slab.estate.estate import Estate
+from s2slib.cli.main import main
+from s2slib.runbook.model.plan import sha256_of
+from s2slib.runbook.model.record import EXIT_CODES
 
 REQUIRED = {"approval": "required"}
 

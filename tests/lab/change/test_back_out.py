@@ -9,28 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from change_world import (
-    ALL,
-    EX1,
-    WRITING,
-    ChangeWorld,
-    audit,
-    carry_out,
-    left_behind,
-    states,
-    wrap_run,
-)
+from change_world import ALL, EX1, WRITING, ChangeWorld, audit, carry_out, left_behind, states, wrap_run
 from click.testing import CliRunner
 
-from s2slib.cli import main
-from s2slib.lab import faults
+from s2slab import faults
+from s2slib.cli.main import main
 from s2slib.products import exchange
 from s2slib.records.journal import verify
-from s2slib.records.run_record import EXIT_CODES
-from s2slib.remoting.command import Cmdlet, Command, Script
-from s2slib.remoting.errors import OutcomeUncertain
-from s2slib.remoting.reply import Reply
-from s2slib.runbook.plan import sha256_of
+from s2slib.remoting.values.command import Cmdlet, Command, Script
+from s2slib.remoting.values.errors import OutcomeUncertain
+from s2slib.remoting.values.reply import Reply
+from s2slib.runbook.model.plan import sha256_of
+from s2slib.runbook.model.record import EXIT_CODES
 
 ACCOUNT = exchange.APPLICATION_ACCOUNT
 PARTNER_PHASES = ("certificates", "autodiscover", "exchange_partner_application")

@@ -27,10 +27,10 @@ from change_world import (
 
 from s2slib.facts import Facts
 from s2slib.records.journal import verify
-from s2slib.remoting.command import Command
-from s2slib.remoting.errors import RemotingError
-from s2slib.remoting.reply import Reply
-from s2slib.runbook.estates import Channel
+from s2slib.remoting.values.command import Command
+from s2slib.remoting.values.errors import RemotingError
+from s2slib.remoting.values.reply import Reply
+from s2slib.runbook.reading.estates import Channel
 from s2slib.runbook.run import Run
 
 Action = Callable[[Run], Any]

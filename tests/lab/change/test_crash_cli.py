@@ -16,7 +16,7 @@ import pytest
 from change_world import IN_THE_SCRIPT, ROOT
 from engines import BOTH
 
-from s2slib.lab.service import read_log
+from s2slab.service import read_log
 from s2slib.records.journal import Entry, verify
 
 pytestmark = [
@@ -24,7 +24,7 @@ pytestmark = [
     pytest.mark.skipif(os.name != "posix", reason="needs SIGKILL"),
     pytest.mark.timeout(1800),
 ]
-S2S = (sys.executable, "-m", "s2slib.cli")
+S2S = (sys.executable, "-m", "s2slib")
 RESTART = "exchange.restart_iis.atl-exchange-001"
 ASSIGN = "lync.assign_oauth_token_issuer"
 
@@ -35,7 +35,7 @@ def shell(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[dict[str, 
     if request.param == "pwsh":
         request.getfixturevalue("pwsh")
     state = tmp_path / "lab.json"
-    command = [sys.executable, "-m", "s2slib.lab", "--state", str(state), "--engine", request.param]
+    command = [sys.executable, "-m", "s2slab", "--state", str(state), "--engine", request.param]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     try:
         assert child.stdout is not None

@@ -12,7 +12,7 @@ import pytest
 from change_world import ROOT, ChangeWorld, Once, audit, carry_out, incarnation, mortal, states
 from click.testing import CliRunner
 
-from s2slib.cli import main
+from s2slib.cli.main import main
 from s2slib.records.journal import JournalError, verify
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs resource limits")
@@ -99,7 +99,7 @@ def test_the_back_out_can_be_read_with_a_full_disk(estate: ChangeWorld) -> None:
     estate.apply("certificates", "autodiscover", folder=folder)
     code = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)); "
-        "from s2slib.cli import main; main(['back-out', sys.argv[1], '--show'])"
+        "from s2slib.cli.main import main; main(['back-out', sys.argv[1], '--show'])"
     )
     done = subprocess.run([sys.executable, "-c", code, folder.name], cwd=ROOT, capture_output=True, timeout=60)
     assert done.returncode == 0, done.stderr
@@ -111,7 +111,7 @@ def test_the_back_out_can_be_read_with_a_full_disk(estate: ChangeWorld) -> None:
 def test_the_verb_ends_with_1_on_a_full_disk(limit: int, estate: ChangeWorld) -> None:
     code = (
         "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2); "
-        "from s2slib.cli import main; main(['apply', 'params/lab.yaml'])"
+        "from s2slib.cli.main import main; main(['apply', 'params/lab.yaml'])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, str(limit)],

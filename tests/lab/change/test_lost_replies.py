@@ -11,13 +11,13 @@ from types import SimpleNamespace
 import pytest
 from change_world import ALL, EX1, FE1, WRITING, ChangeWorld, audit, carry_out, states, wrap_run
 
-from s2slib.lab.winrm import Fault
+from s2slab.winrm import Fault
 from s2slib.products import windows
 from s2slib.records.journal import verify
-from s2slib.records.run_record import EXIT_CODES
-from s2slib.remoting.command import Command, Script
-from s2slib.remoting.errors import OutcomeUncertain
-from s2slib.remoting.reply import Reply
+from s2slib.remoting.values.command import Command, Script
+from s2slib.remoting.values.errors import OutcomeUncertain
+from s2slib.remoting.values.reply import Reply
+from s2slib.runbook.model.record import EXIT_CODES
 from s2slib.runbook.run import Run
 
 AS_LONG_AS_IT_TAKES = 99
@@ -69,7 +69,7 @@ def outcomes(folder: Path) -> dict[str, list[str]]:
 @pytest.fixture(autouse=True)
 def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A link that is cut for good is not worth the seconds between two attempts."""
-    monkeypatch.setattr("s2slib.remoting.winrs._BACKOFF_S", 0.0)
+    monkeypatch.setattr("s2slib.remoting.winrm.winrs._BACKOFF_S", 0.0)
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_a_write_that_cannot_be_read_back_is_uncertain_until_it_can(
     folder, session = estate.folder(), estate.lab.estate.server(FE1)
     slept: list[float] = []
     here = SimpleNamespace(sleep=slept.append, monotonic=time.monotonic)
-    monkeypatch.setattr("s2slib.runbook.execute.time", here)
+    monkeypatch.setattr("s2slib.runbook.writing.execute.time", here)
 
     with estate.open(folder) as run:
 

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from change_world import EX2, ChangeWorld, left_behind
 
+from s2slab import faults
+from s2slab.estate.estate import Estate
 from s2slib.facts import Absent, Fact, Facts, Generated, Known
-from s2slib.lab import faults
-from s2slib.lab.estate import Estate
 from s2slib.products import exchange
-from s2slib.runbook.change import Change, Verdict, rule
+from s2slib.runbook.model.change import Change, Verdict, rule
 from s2slib.runbook.phases import whole_plan
 from s2slib.runbook.run import Run
 

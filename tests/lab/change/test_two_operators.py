@@ -14,13 +14,13 @@ import pytest
 from change_world import DEAD_PROCESS, ChangeWorld, audit, carry_out, states, wrap_run
 from click.testing import CliRunner
 
-from s2slib.cli import main
-from s2slib.lab.transitions import Transition
+from s2slab.estate.transitions import Transition
+from s2slib.cli.main import main
 from s2slib.records.journal import verify
-from s2slib.records.run_record import EXIT_CODES
-from s2slib.remoting.command import Command
-from s2slib.remoting.reply import Reply
-from s2slib.runbook.lock import account, writer_lock
+from s2slib.remoting.values.command import Command
+from s2slib.remoting.values.reply import Reply
+from s2slib.runbook.control.lock import account, writer_lock
+from s2slib.runbook.model.record import EXIT_CODES
 from s2slib.runbook.run import PhaseResult
 
 

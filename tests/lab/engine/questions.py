@@ -10,11 +10,11 @@ from typing import Any
 from recorded import Driven
 from remoting_machine import SCRIPT, SCRIPT_TEXT, TELL, Desk
 
-from s2slib.lab.engine.registry import BindError, Call, CmdletSpec, Parameter
-from s2slib.lab.engine.values import Table, ps_object
-from s2slib.lab.winrm.launch import Engine
-from s2slib.lab.winrm.powershell_line import read_command_line
-from s2slib.remoting.process import BOOTSTRAP, script_text
+from s2slab.engine.registry import BindError, Call, CmdletSpec, Parameter
+from s2slab.engine.values import Table, ps_object
+from s2slab.winrm.launch import Engine
+from s2slab.winrm.powershell_line import read_command_line
+from s2slib.remoting.shell.process import BOOTSTRAP, script_text
 
 TYPES = (
     "string", "string[]", "int", "int[]", "long", "bool", "switch", "datetime", "guid", "uri", "hashtable", "object", "byte[]",

@@ -16,11 +16,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
-from s2slib.lab.engine.registry import CommandLine, Machine
-from s2slib.lab.estate import Estate
-from s2slib.lab.machine import LabMachine, LabSession
-from s2slib.lab.winrm.launch import Engine
-from s2slib.lab.winrm.process import Program, ThreadProcess
+from s2slab.engine.registry import CommandLine, Machine
+from s2slab.estate.estate import Estate
+from s2slab.machine.machine import LabMachine, LabSession
+from s2slab.network.network import Network
+from s2slab.winrm.launch import Engine
+from s2slab.winrm.process import Program, ThreadProcess
 
 # A GUID; a thumbprint, a GUID without dashes; a certificate, a token; a key's name; the last part of an Exchange error's id.
 TOKEN = re.compile(
@@ -243,9 +244,9 @@ def _text(value: str) -> str:
 class Repetition:
     """Leads another lab through a recording's steps and compares its answers."""
 
-    def __init__(self, engine: Engine, estate: Estate, renaming: Renaming) -> None:
+    def __init__(self, engine: Engine, estate: Estate, network: Network, renaming: Renaming) -> None:
         self._engine, self._estate, self._renaming = engine, estate, renaming
-        self._machines = {name: LabMachine(estate, server) for name, server in estate.servers.items()}
+        self._machines = {name: LabMachine(estate, server, network) for name, server in estate.servers.items()}
         self._processes: dict[int, Driven] = {}
         self.compared = 0
         self.found: list[str] = []

@@ -14,8 +14,8 @@ import pytest
 from questions import answers
 from recorded import Renaming, differences, readable
 
-from s2slib.lab.engine.direct import DirectEngine
-from s2slib.lab.engine.real import RealEngine
+from s2slab.engine.direct import DirectEngine
+from s2slab.engine.real import RealEngine
 
 RECORDED = Path(__file__).resolve().parents[2] / "cases" / "engine" / "answers.json"
 # What the direct engine, which is a 5.1 on Windows, has otherwise; each as `what: path`.

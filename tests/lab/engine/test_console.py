@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-S2S = (sys.executable, "-m", "s2slib.cli")
+S2S = (sys.executable, "-m", "s2slib")
 SCRIPT = r"C:\Program Files\Microsoft\Exchange Server\V15\Scripts\Configure-EnterprisePartnerApplication.ps1"
 ARGUMENTS = "-AuthMetaDataUrl 'https://atl-cs-001.litwareinc.com/metadata/json/1' -ApplicationType Lync"
 EXCHANGE_URL = "https://autodiscover.litwareinc.com/autodiscover/metadata/json/1"
@@ -40,7 +40,7 @@ LYNC_THEN = (
 def shell(tmp_path: Path) -> Iterator[dict[str, str]]:
     """The environment of somebody beside a running lab."""
     state = tmp_path / "lab.json"
-    command = [sys.executable, "-m", "s2slib.lab", "--state", str(state)]
+    command = [sys.executable, "-m", "s2slab", "--state", str(state)]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     try:
         assert child.stdout is not None
@@ -59,16 +59,20 @@ def typed(shell: dict[str, str], server: str, *lines: str) -> str:
         S2S[0], [*S2S[1:], "lab", "shell", server], env=shell, cwd=str(ROOT), encoding="utf-8", timeout=90
     )
     console.setwinsize(50, 200)
+
+    def until(what: object) -> str:
+        seen = ""
+        while console.expect([what, r"\x1b\[6n"]):  # it asks where the cursor is, as of any terminal
+            seen += console.before
+            console.send("\x1b[1;1R")
+        return seen + str(console.before)
+
     shown = ""
     try:
         for line in (*lines, "exit"):
-            while console.expect([r"> ?\s*$", r"\x1b\[6n"]):
-                shown += console.before
-                console.send("\x1b[1;1R")  # it asks where the cursor is, as of any terminal
-            shown += console.before + console.after
+            shown += until(r"> ?\s*$") + console.after
             console.sendline(line)
-        console.expect(pexpect.EOF)
-        return shown + str(console.before)
+        return shown + until(pexpect.EOF)
     finally:
         console.close(force=True)
 

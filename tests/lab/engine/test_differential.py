@@ -15,11 +15,11 @@ from recorded import Recording, Renaming, Repetition
 from snapshot import difference, state
 from test_whole_way import STAYS
 
-from s2slib.lab import faults
-from s2slib.lab.clock import LabClock
-from s2slib.lab.engine.direct import DirectEngine
-from s2slib.lab.engine.real import RealEngine
-from s2slib.lab.service import Lab
+from s2slab import faults
+from s2slab.engine.direct import DirectEngine
+from s2slab.engine.real import RealEngine
+from s2slab.estate.clock import LabClock
+from s2slab.service import Lab
 
 pytestmark = [pytest.mark.pwsh, pytest.mark.timeout(900)]
 
@@ -104,7 +104,7 @@ def test_both_engines_answer_alike(
         renaming = Renaming()
         for name, password in accounts.items():
             renaming.know(password, lab.estate.accounts[name].password)
-        repetition = Repetition(direct, lab.estate, renaming)
+        repetition = Repetition(direct, lab.estate, lab.network, renaming)
         repetition.run(recording.steps)
     found = sorted({line[:500] for line in repetition.found})
     unexpected = [line for line in found if not any(re.search(known, line) for known in EXPECTED)]

@@ -13,11 +13,11 @@ import pytest
 from questions import Quiz, b64, run
 from recorded import Driven
 
-from s2slib.lab.engine.direct import BOOTSTRAP_DIGEST, REFUSED, SCRIPT_DIGEST, DirectEngine
-from s2slib.lab.engine.registry import Call, CmdletSpec, Machine
-from s2slib.lab.winrm.powershell_line import UsageError, read_command_line
-from s2slib.remoting.clixml import readable
-from s2slib.remoting.process import BOOTSTRAP, script_digest, script_text
+from s2slab.engine.direct import BOOTSTRAP_DIGEST, REFUSED, SCRIPT_DIGEST, DirectEngine
+from s2slab.engine.registry import Call, CmdletSpec, Machine
+from s2slab.winrm.powershell_line import UsageError, read_command_line
+from s2slib.remoting.shell.clixml import readable
+from s2slib.remoting.shell.process import BOOTSTRAP, script_digest, script_text
 
 NONCE = "0" * 32
 

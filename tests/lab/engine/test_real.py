@@ -17,12 +17,12 @@ import typed
 from questions import Quiz, b64, run
 from recorded import Driven
 
-from s2slib.commands.lab_shell import ask
-from s2slib.lab.engine.real import EngineUnavailable, RealEngine, Workshop, find_pwsh, version_of
-from s2slib.lab.engine.registry import Call, CmdletSpec
-from s2slib.lab.service import engine_named
-from s2slib.lab.winrm.powershell_line import read_command_line
-from s2slib.remoting.process import BOOTSTRAP, script_text
+from s2slab.console import ask
+from s2slab.engine.real import EngineUnavailable, RealEngine, Workshop, find_pwsh, version_of
+from s2slab.engine.registry import Call, CmdletSpec
+from s2slab.service import engine_named
+from s2slab.winrm.powershell_line import read_command_line
+from s2slib.remoting.shell.process import BOOTSTRAP, script_text
 
 STARTED = read_command_line(["-EncodedCommand", b64(BOOTSTRAP.encode("utf-16-le"))])
 

@@ -6,14 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from estate_direct import NETWORKS
 from estate_links import Links
 
-from s2slib.lab.clock import LabClock
-from s2slib.lab.estate import Estate
-from s2slib.lab.network import Network
-from s2slib.lab.scenario import build_estate
-from s2slib.lab.service import Lab
-from s2slib.lab.web import WebSites
+from s2slab.estate.clock import LabClock
+from s2slab.estate.estate import Estate
+from s2slab.network.network import Network
+from s2slab.scenario import build_estate
+from s2slab.service import Lab
+from s2slab.web.web import WebSites
 
 
 @pytest.fixture
@@ -25,8 +26,8 @@ def estate() -> Estate:
 @pytest.fixture
 def web(estate: Estate) -> Iterator[Estate]:
     """The estate with its web sites behind real sockets."""
-    estate.network = Network(estate)
-    sites = WebSites(estate, estate.network)
+    network = NETWORKS[estate] = Network(estate)
+    sites = WebSites(estate, network)
     yield estate
     sites.close()
 

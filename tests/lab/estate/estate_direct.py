@@ -6,16 +6,18 @@ import re
 import threading
 from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from s2slib.lab.endpoint import LabEndpoint
-from s2slib.lab.engine.binder import Binder
-from s2slib.lab.engine.records import ErrorRecord, Failed
-from s2slib.lab.engine.registry import CmdletSpec, Opening, ProgramCall, Registry
-from s2slib.lab.engine.running import Place, run_cmdlet
-from s2slib.lab.engine.values import PsObject
-from s2slib.lab.estate import Estate
-from s2slib.lab.machine import LabMachine
-from s2slib.lab.session import LabSession
+from s2slab.engine.binder import Binder
+from s2slab.engine.records import ErrorRecord, Failed
+from s2slab.engine.registry import CmdletSpec, Opening, ProgramCall, Registry
+from s2slab.engine.running import Place, run_cmdlet
+from s2slab.engine.values import PsObject
+from s2slab.estate.estate import Estate
+from s2slab.estate.session import LabSession
+from s2slab.machine.endpoint import LabEndpoint
+from s2slab.machine.machine import LabMachine
+from s2slab.network.network import Network
 
 
 class Ended(Exception):
@@ -106,11 +108,14 @@ class Shell:
         return None if found is None else found[1]
 
 
+NETWORKS: WeakKeyDictionary[Estate, Network] = WeakKeyDictionary()  # of the estates whose web sites are up
+
+
 def on(
     estate: Estate, server: str, account: str = "s2s-lync", *, delegated: bool = False, method: str = "ntlm"
 ) -> Shell:
     """A remote shell on a server: a network logon, with or without a credential that came along."""
-    machine = LabMachine(estate, estate.server(server))
+    machine = LabMachine(estate, estate.server(server), NETWORKS.get(estate))
     session = LabSession(estate.accounts[account], method, delegated=delegated)
     return Shell(machine, machine.registry, session)
 

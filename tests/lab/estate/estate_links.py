@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from estate_direct import NETWORKS
+
+from s2slab.estate.estate import Estate
+from s2slab.service import Lab
 from s2slib.credentials.secret import Credential, Secret
 from s2slib.facts import Fact
-from s2slib.lab.estate import Estate
-from s2slib.lab.service import Lab
 from s2slib.products.read import Read
-from s2slib.remoting.command import Command
-from s2slib.remoting.reply import Reply
-from s2slib.remoting.session import Link
-from s2slib.remoting.target import Endpoint, Target
+from s2slib.remoting.link import Link
+from s2slib.remoting.values.command import Command
+from s2slib.remoting.values.reply import Reply
+from s2slib.remoting.values.target import Endpoint, Target
 
 FE1, FE2 = "atl-fe-001.litwareinc.com", "atl-fe-002.litwareinc.com"
 EX1, EX2 = "atl-exchange-001.litwareinc.com", "atl-exchange-002.litwareinc.com"
@@ -26,6 +28,7 @@ class Links:
 
     def __init__(self, lab: Lab, folder: Path) -> None:
         self.lab = lab
+        NETWORKS[lab.estate] = lab.network
         self._ca_file = folder / "ca.pem"
         self._ca_file.write_bytes(lab.estate.authority.certificate_pem)
         self._links: dict[tuple[str, bool], Link] = {}

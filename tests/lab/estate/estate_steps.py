@@ -6,7 +6,7 @@ from typing import Any
 
 from estate_direct import Outcome, Shell, exchange, ocs, on
 
-from s2slib.lab.estate import Estate
+from s2slab.estate.estate import Estate
 
 LYNC_URL = "https://atl-cs-001.litwareinc.com/metadata/json/1"
 EXCHANGE_URL = "https://autodiscover.litwareinc.com/autodiscover/metadata/json/1"

@@ -11,7 +11,7 @@ from estate_links import DC1, DC2, EX1, FE1, FE2, Links
 from estate_steps import ACCOUNT, AUTODISCOVER, assign, restart, storage_test, trust_exchange, trust_lync
 
 from s2slib.products import exchange, lync
-from s2slib.remoting.command import Cmdlet
+from s2slib.remoting.values.command import Cmdlet
 
 PARTNER = "LyncEnterprise-0a"
 

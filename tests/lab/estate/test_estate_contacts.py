@@ -6,8 +6,8 @@ import pytest
 from estate_direct import ocs
 from estate_steps import SIP, assign, restart, trust_exchange, trust_lync
 
-from s2slib.lab import faults
-from s2slib.lab.estate import Estate
+from s2slab import faults
+from s2slab.estate.estate import Estate
 
 
 def connect(estate: Estate) -> None:

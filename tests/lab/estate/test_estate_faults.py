@@ -11,8 +11,8 @@ from estate_direct import Ended, exchange, ocs, on
 from estate_steps import assign, restart, storage_test, trust_exchange, trust_lync
 from snapshot import state
 
-from s2slib.lab import faults
-from s2slib.lab.estate import LYNC_APP, Estate
+from s2slab import faults
+from s2slab.estate.estate import LYNC_APP, Estate
 
 
 @pytest.mark.parametrize("name", sorted(faults.named()))

@@ -11,9 +11,9 @@ import pytest
 from estate_direct import Ended, Shell, ocs, on
 from estate_links import FE1, FE2, Links
 
+from s2slab.cmdlets.windows.files import sddl
+from s2slab.estate.estate import Estate, Server
 from s2slib.facts import Absent, Known, Unknown
-from s2slib.lab.cmdlets.windows_files import sddl
-from s2slib.lab.estate import Estate, Server
 from s2slib.products import lync, windows
 
 FOLDER = "C:\\ProgramData\\s2s"

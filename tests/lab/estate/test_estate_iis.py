@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from estate_direct import exchange, inside, on
+from estate_direct import NETWORKS, exchange, inside, on
 
-from s2slib.lab import faults
-from s2slib.lab.engine.registry import EndpointError
-from s2slib.lab.estate import Estate
-from s2slib.lab.network import WebFailure
+from s2slab import faults
+from s2slab.engine.registry import EndpointError
+from s2slab.estate.estate import Estate
+from s2slab.network.network import WebFailure
 
 HEALTH = "https://atl-exchange-002.litwareinc.com/EWS/healthcheck.htm"
 
@@ -56,17 +56,17 @@ def test_a_session_through_a_client_access_server_dies_with_the_mailbox_server_b
 
 
 def test_a_stopped_server_refuses_web_requests_and_endpoints_but_not_winrm(web: Estate) -> None:
-    assert web.network is not None
+    network = NETWORKS[web]
     shell = on(web, "atl-exchange-002", "s2s-exchange", delegated=True)
-    assert web.network.request(web.server("atl-fe-001"), "GET", HEALTH).status == 200
+    assert network.request(web.server("atl-fe-001"), "GET", HEALTH).status == 200
     shell.program("iisreset", "/stop")
     with pytest.raises(WebFailure, match="Unable to connect"):
-        web.network.request(web.server("atl-fe-001"), "GET", HEALTH)
+        network.request(web.server("atl-fe-001"), "GET", HEALTH)
     with pytest.raises(EndpointError):
         shell.enter("http://atl-exchange-002.litwareinc.com/PowerShell/", "Microsoft.Exchange")
     assert shell.run("Get-Service", Name=["W3SVC"]).one.get("Status").name == "Stopped"
     shell.program("iisreset", "/start")
-    assert web.network.request(web.server("atl-fe-001"), "GET", HEALTH).status == 200
+    assert network.request(web.server("atl-fe-001"), "GET", HEALTH).status == 200
 
 
 def test_a_failed_restart_leaves_the_services_down_until_they_are_started(estate: Estate) -> None:

@@ -6,10 +6,10 @@ import pytest
 from estate_direct import on
 from estate_links import EX1, FE1, Links
 
+from s2slab import faults
+from s2slab.estate.estate import Estate
+from s2slab.estate.pki import SCHANNEL_PROVIDER, SOFTWARE_KEY_PROVIDER
 from s2slib.facts import Known
-from s2slib.lab import faults
-from s2slib.lab.estate import Estate
-from s2slib.lab.pki import SCHANNEL_PROVIDER, SOFTWARE_KEY_PROVIDER
 from s2slib.products import windows
 
 

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from estate_direct import exchange, ocs, on
 
-from s2slib.lab import faults, iis
-from s2slib.lab.clock import LabClock
-from s2slib.lab.estate import Estate
-from s2slib.lab.scenario import Scenario, build_estate
-from s2slib.lab.transitions import Cause
+from s2slab import faults
+from s2slab.estate import iis
+from s2slab.estate.clock import LabClock
+from s2slab.estate.estate import Estate
+from s2slab.estate.transitions import Cause
+from s2slab.scenario import Scenario, build_estate
 
 URL = "https://autodiscover.litwareinc.com/autodiscover/autodiscover.svc"
 FE1, FE2 = "atl-fe-001.litwareinc.com", "atl-fe-002.litwareinc.com"

@@ -13,8 +13,8 @@ from estate_direct import Shell, exchange, on
 from estate_steps import ACCOUNT, EXCHANGE_URL, LYNC_URL, assign, restart, trust_exchange, trust_lync
 from typed import Ran
 
-from s2slib.lab.engine.real import RealEngine
-from s2slib.lab.estate import LYNC_APP, Estate
+from s2slab.engine.real import RealEngine
+from s2slab.estate.estate import LYNC_APP, Estate
 
 SCRIPT = "C:\\Program Files\\Microsoft\\Exchange Server\\V15\\Scripts\\Configure-EnterprisePartnerApplication.ps1"
 Run = Callable[[Shell, str], Ran]

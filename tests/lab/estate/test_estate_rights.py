@@ -8,12 +8,12 @@ import io
 import pytest
 from estate_direct import Ended, exchange, inside, ocs, on
 
-from s2slib.lab import faults
-from s2slib.lab.engine.registry import EndpointError, Opening
-from s2slib.lab.estate import Estate
-from s2slib.lab.machine import LabMachine
-from s2slib.lab.winrm.auth import Logon
-from s2slib.lab.winrm.launching import Launch
+from s2slab import faults
+from s2slab.engine.registry import EndpointError, Opening
+from s2slab.estate.estate import Estate
+from s2slab.machine.machine import LabMachine
+from s2slab.winrm.auth import Logon
+from s2slab.winrm.launching import Launch
 
 EXCHANGE_URI = "http://atl-exchange-001.litwareinc.com/PowerShell/"
 

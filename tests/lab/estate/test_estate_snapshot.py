@@ -10,12 +10,23 @@ from typing import Any
 
 import pytest
 from estate_direct import exchange, ocs, on
-from estate_steps import ACCOUNT, OAUTH, assign, lync, new_partner, restart, storage_test, trust_exchange, trust_lync
+from estate_steps import (
+    ACCOUNT,
+    OAUTH,
+    assign,
+    lync,
+    new_partner,
+    restart,
+    storage_test,
+    trust_exchange,
+    trust_lync,
+)
 from snapshot import difference, state
 
-from s2slib.lab import faults, iis
-from s2slib.lab.disk import StoredFile
-from s2slib.lab.estate import Account, Estate, Iis, LyncUser, Mailbox, Server, WorkerProcess
+from s2slab import faults
+from s2slab.estate import iis
+from s2slab.estate.disk import StoredFile
+from s2slab.estate.estate import Account, Estate, Iis, LyncUser, Mailbox, Server, WorkerProcess
 
 FE1, FE2 = "atl-fe-001.litwareinc.com", "atl-fe-002.litwareinc.com"
 EX1 = "atl-exchange-001.litwareinc.com"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 from estate_direct import Ended, exchange, ocs, on
 
-from s2slib.lab import faults
-from s2slib.lab.clock import LabClock
-from s2slib.lab.estate import Estate
-from s2slib.lab.scenario import Scenario, build_estate
+from s2slab import faults
+from s2slab.estate.clock import LabClock
+from s2slab.estate.estate import Estate
+from s2slab.scenario import Scenario, build_estate
 
 SCP = "https://autodiscover.litwareinc.com/autodiscover/autodiscover.xml"
 SIP = "sip:kenmyer@litwareinc.com"

@@ -24,8 +24,8 @@ from estate_steps import (
     trust_lync,
 )
 
-from s2slib.lab import faults
-from s2slib.lab.estate import EXCHANGE_APP, LYNC_APP, Estate
+from s2slab import faults
+from s2slab.estate.estate import EXCHANGE_APP, LYNC_APP, Estate
 
 
 def test_the_delivered_deployment_has_no_oauth_certificate_but_default_ones(estate: Estate) -> None:

@@ -10,12 +10,12 @@ import pytest
 from estate_direct import Ended, on
 from estate_steps import assign
 
-from s2slib.lab import faults
-from s2slib.lab.engine.records import Stopped
-from s2slib.lab.engine.values import Table
-from s2slib.lab.estate import Estate
-from s2slib.lab.files import INSTALL_PATH
-from s2slib.lab.machine import LabMachine
+from s2slab import faults
+from s2slab.engine.records import Stopped
+from s2slab.engine.values import Table
+from s2slab.estate.estate import Estate
+from s2slab.estate.files import INSTALL_PATH
+from s2slab.machine.machine import LabMachine
 
 LYNC_URL = "https://atl-cs-001.litwareinc.com/metadata/json/1"
 

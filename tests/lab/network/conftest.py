@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from lab_world import World
 
-from s2slib.lab.scenario import Scenario
+from s2slab.scenario import Scenario
 
 
 @pytest.fixture

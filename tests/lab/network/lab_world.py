@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import base64
 
-from s2slib.lab import iis, storage
-from s2slib.lab.estate import EXCHANGE_APP, LYNC_APP, Estate, Server
-from s2slib.lab.network import HttpAnswer, Network, WebFailure
-from s2slib.lab.pki import KeyPair
-from s2slib.lab.scenario import Scenario, build_estate
-from s2slib.lab.storage import StorageTest
-from s2slib.lab.transitions import Cause
-from s2slib.lab.web import WebSites
+from s2slab.estate import iis
+from s2slab.estate.estate import EXCHANGE_APP, LYNC_APP, Estate, Server
+from s2slab.estate.pki import KeyPair
+from s2slab.estate.transitions import Cause
+from s2slab.network.network import HttpAnswer, Network, WebFailure
+from s2slab.scenario import Scenario, build_estate
+from s2slab.web import storage
+from s2slab.web.storage import StorageTest
+from s2slab.web.web import WebSites
 
 USER = "sip:kenmyer@litwareinc.com"
 ACCOUNT = "LyncEnterprise-ApplicationAccount"

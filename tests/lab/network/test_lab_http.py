@@ -11,10 +11,10 @@ from contextlib import closing, suppress
 import pytest
 from lab_world import World
 
-from s2slib.lab.http1 import ProtocolError, RequestLine, body_length, read_body, read_head
-from s2slib.lab.network import WebFailure
-from s2slib.lab.pki import Authority, client_context
-from s2slib.lab.site import Reply, Request, Site
+from s2slab.estate.pki import Authority, client_context
+from s2slab.network.http1 import ProtocolError, RequestLine, body_length, read_body, read_head
+from s2slab.network.network import WebFailure
+from s2slab.network.site import Reply, Request, Site
 
 NAME = "atl-fe-001.litwareinc.com"
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from lab_world import World
 
-from s2slib.lab.estate import EXCHANGE_APP, LYNC_APP
-from s2slib.lab.pki import Authority
+from s2slab.estate.estate import EXCHANGE_APP, LYNC_APP
+from s2slab.estate.pki import Authority
 
 LYNC_URL = "https://atl-cs-001.litwareinc.com/metadata/json/1"
 EXCHANGE_URL = "https://autodiscover.litwareinc.com/autodiscover/metadata/json/1"

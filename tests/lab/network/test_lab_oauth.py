@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 import jwt
 import pytest
 
-from s2slib.lab.estate import EXCHANGE_APP, LYNC_APP, WorkerProcess
-from s2slib.lab.oauth import (
+from s2slab.estate.estate import EXCHANGE_APP, LYNC_APP, WorkerProcess
+from s2slab.estate.pki import Authority, KeyPair
+from s2slab.web.oauth import (
     Accepted,
     Audience,
     Refused,
@@ -20,7 +21,6 @@ from s2slib.lab.oauth import (
     trusted_issuers,
     x5t,
 )
-from s2slib.lab.pki import Authority, KeyPair
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 HOST = "mail.litwareinc.com"

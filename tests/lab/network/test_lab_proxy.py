@@ -14,9 +14,9 @@ import pytest
 import requests
 from lab_world import World
 
-from s2slib.lab.http1 import body_length, read_body, read_head, response
-from s2slib.lab.listener import Listener
-from s2slib.lab.proxy import ForwardProxy
+from s2slab.network.http1 import body_length, read_body, read_head, response
+from s2slab.network.listener import Listener
+from s2slab.network.proxy import ForwardProxy
 
 TARGET = "http://atl-fe-001.litwareinc.com:5985"
 

@@ -20,10 +20,10 @@ import pytest
 import requests
 import winrm
 
-from s2slib.lab.clock import LabClock
-from s2slib.lab.scenario import Scenario
-from s2slib.lab.service import Lab, LabInUse, ServerAccounts, read_log
-from s2slib.lab.transitions import Cause
+from s2slab.estate.clock import LabClock
+from s2slab.estate.transitions import Cause
+from s2slab.scenario import Scenario
+from s2slab.service import Lab, LabInUse, ServerAccounts, read_log
 
 FRONT_END = "atl-fe-001.litwareinc.com"
 
@@ -148,7 +148,7 @@ def test_starting_is_quick_and_closing_leaves_no_thread_no_port_and_no_file(
 
 def test_a_start_that_fails_takes_everything_down_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = set(threading.enumerate())
-    monkeypatch.setattr("s2slib.lab.state.os.fsync", _fail)
+    monkeypatch.setattr("s2slab.state.os.fsync", _fail)
     with pytest.raises(OSError, match="no space"):
         Lab(state=tmp_path / "lab.json").start()
     assert [path.name for path in tmp_path.iterdir()] == ["lab.log.jsonl"]
@@ -164,7 +164,7 @@ def test_the_estate_can_begin_at_another_time() -> None:
 @pytest.mark.slow
 def test_the_process_says_when_it_is_ready_refuses_a_second_and_ends_on_request(tmp_path: Path) -> None:
     state = tmp_path / "lab.json"
-    command = [sys.executable, "-m", "s2slib.lab", "--state", str(state)]
+    command = [sys.executable, "-m", "s2slab", "--state", str(state)]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     try:
         assert child.stdout is not None

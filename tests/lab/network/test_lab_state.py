@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from s2slib.lab.state import LabInUse, StateFile, log_file, read_log
+from s2slab.state import LabInUse, StateFile, log_file, read_log
 
 
 def test_state_and_certificate_are_for_their_owner_only(tmp_path: Path) -> None:
@@ -42,7 +42,7 @@ def test_a_second_lab_is_refused_until_the_first_lets_go(tmp_path: Path) -> None
 def test_what_a_killed_lab_left_is_taken_over(tmp_path: Path) -> None:
     path = tmp_path / "lab.json"
     program = (
-        "import os, sys, pathlib\nfrom s2slib.lab.state import StateFile\n"
+        "import os, sys, pathlib\nfrom s2slab.state import StateFile\n"
         "file = StateFile(pathlib.Path(sys.argv[1]))\nfile.claim()\nfile.write({'pid': os.getpid()}, b'old')\n"
         "print('claimed', flush=True)\nsys.stdin.read()\n"
     )

@@ -9,9 +9,9 @@ from collections.abc import Callable
 import pytest
 from lab_world import USER, World
 
-from s2slib.lab.estate import Mailbox
-from s2slib.lab.pki import Authority
-from s2slib.lab.transitions import Cause
+from s2slab.estate.estate import Mailbox
+from s2slab.estate.pki import Authority
+from s2slab.estate.transitions import Cause
 
 BOTH = ("atl-exchange-001", "atl-exchange-002")
 LINKED_ACCOUNT_MISSING = "The application is missing a linked account for RBAC roles"

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography.hazmat.primitives import hashes
 
-from s2slib.lab.pki import Authority, KeyPair, client_context, server_context
+from s2slab.estate.pki import Authority, KeyPair, client_context, server_context
 
 
 @pytest.fixture(scope="module")

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from s2slab.estate.transitions import Transition
+from s2slab.scenario import Scenario
+from s2slab.service import Lab
+from s2slab.winrm.launch import Engine
 from s2slib.credentials.secret import Credential, Secret
 from s2slib.deployment import Deployment, from_parameters
 from s2slib.deployment.reach import NetworkPath
-from s2slib.lab.scenario import Scenario
-from s2slib.lab.service import Lab
-from s2slib.lab.transitions import Transition
-from s2slib.lab.winrm.launch import Engine
 from s2slib.records.redaction import Redactor
-from s2slib.records.run_record import Mode
-from s2slib.runbook.links import opener
+from s2slib.runbook.model.record import Mode
 from s2slib.runbook.phases import PHASES
+from s2slib.runbook.reading.links import opener
 from s2slib.runbook.run import PhaseResult, Run
 from s2slib.runbook.verify import Verification
 

@@ -9,8 +9,8 @@ import pytest
 from lab_run import ALL, FE1, World, world
 from typed import type_lines
 
-from s2slib.lab.engine.real import RealEngine
-from s2slib.lab.winrm.launch import Engine
+from s2slab.engine.real import RealEngine
+from s2slab.winrm.launch import Engine
 
 BY_HAND = {"apply": "by_hand"}
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from lab_run import ALL, EX1, EX2, FE2, World, ids, world
 
-from s2slib.lab import faults
-from s2slib.lab.scenario import Scenario
-from s2slib.lab.winrm.launch import Engine
+from s2slab import faults
+from s2slab.scenario import Scenario
+from s2slab.winrm.launch import Engine
 
 
 @pytest.fixture

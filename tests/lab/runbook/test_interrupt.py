@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from lab_run import World, world
 
-from s2slib.lab.winrm.launch import Engine
+from s2slab.winrm.launch import Engine
 from s2slib.notebook.session import NotebookRun
 from s2slib.runbook.run import Run
 

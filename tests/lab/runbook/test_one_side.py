@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from lab_run import ALL, EX1, FE1, World, world
 
-from s2slib.lab.winrm.launch import Engine
+from s2slab.winrm.launch import Engine
+from s2slib.deployment import DeploymentError
 from s2slib.notebook.session import NotebookRun
 
 
@@ -83,7 +84,7 @@ def test_a_file_that_is_no_export_of_facts_is_refused_before_anything_is_contact
 ) -> None:
     broken = tmp_path / "broken.json"
     broken.write_text(json.dumps({"lync/oauth_certificate": "yes"}), encoding="utf-8")
-    with pytest.raises(ValueError, match=r"network\.other_side"), estate.run("check", **side("exchange", broken)):
+    with pytest.raises(DeploymentError, match=r"network\.other_side"), estate.run("check", **side("exchange", broken)):
         pass
 
 

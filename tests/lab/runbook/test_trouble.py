@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from lab_run import EX2, FE1, World, world
 
-from s2slib.lab import faults
-from s2slib.lab.estate import Estate
-from s2slib.lab.scenario import Scenario
-from s2slib.lab.winrm.launch import Engine
-from s2slib.runbook.finding import Finding
+from s2slab import faults
+from s2slab.estate.estate import Estate
+from s2slab.scenario import Scenario
+from s2slab.winrm.launch import Engine
+from s2slib.runbook.model.finding import Finding
 from s2slib.runbook.run import PhaseResult
 
 

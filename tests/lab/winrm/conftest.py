@@ -10,8 +10,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from winrm_host import Host, People, Start, issue
 
-from s2slib.lab.winrm import Launch, ThreadProcess, WinRmServer
-from s2slib.lab.winrm.process import Program
+from s2slab.winrm import Launch, ThreadProcess, WinRmServer
+from s2slab.winrm.process import Program
 
 
 @pytest.fixture(scope="session")

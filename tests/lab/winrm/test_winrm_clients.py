@@ -12,11 +12,16 @@ from pypsrp.shell import Process as RemoteProcess
 from pypsrp.shell import SignalCode, WinRS
 from pypsrp.wsman import WSMan
 from requests.exceptions import ConnectionError as NoConnection
-from winrm.exceptions import InvalidCredentialsError, WinRMOperationTimeoutError, WinRMTransportError, WSManFaultError
+from winrm.exceptions import (
+    InvalidCredentialsError,
+    WinRMOperationTimeoutError,
+    WinRMTransportError,
+    WSManFaultError,
+)
 from winrm.protocol import Protocol
 from winrm_host import PASSWORD, Host, Start
 
-from s2slib.lab.winrm.process import Writer
+from s2slab.winrm.process import Writer
 
 WAYS = [
     pytest.param("ntlm", False, {}, id="ntlm over encrypted http"),

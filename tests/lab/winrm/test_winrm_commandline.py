@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s2slib.lab.winrm.commandline import CmdRefused, read_cmd, split_arguments
+from s2slab.winrm.commandline import CmdRefused, read_cmd, split_arguments
 
 ENVIRONMENT = {"SystemRoot": r"C:\Windows", "A": "1"}
 

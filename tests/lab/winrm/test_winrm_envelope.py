@@ -11,10 +11,10 @@ import pytest
 import xmltodict
 from winrm.protocol import Protocol
 
-from s2slib.lab.winrm import envelope, faults, replies
-from s2slib.lab.winrm import namespaces as ns
-from s2slib.lab.winrm.envelope import MalformedEnvelope
-from s2slib.lab.winrm.faults import WsManFault
+from s2slab.winrm import envelope, faults, replies
+from s2slab.winrm import namespaces as ns
+from s2slab.winrm.envelope import MalformedEnvelope
+from s2slab.winrm.faults import WsManFault
 
 SOAP = f"{{{ns.SOAP}}}"
 

@@ -14,8 +14,8 @@ from winrm.exceptions import WinRMOperationTimeoutError, WinRMTransportError, WS
 from winrm.protocol import Protocol
 from winrm_host import PASSWORD, Host, Start
 
-from s2slib.lab.winrm import Fault
-from s2slib.lab.winrm.process import Writer
+from s2slab.winrm import Fault
+from s2slab.winrm.process import Writer
 
 
 def say(stdin: BinaryIO, stdout: Writer, stderr: Writer, stop: threading.Event) -> int:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s2slib.lab.winrm import framing
-from s2slib.lab.winrm.framing import FramingError, Part
+from s2slab.winrm import framing
+from s2slab.winrm.framing import FramingError, Part
 
 PARTS = st.lists(
     st.builds(Part, st.integers(0, 1 << 20), st.binary(max_size=40), st.binary(max_size=400)), min_size=1, max_size=4

@@ -22,10 +22,10 @@ from spnego.exceptions import InvalidTokenError
 from winrm.exceptions import InvalidCredentialsError, WinRMTransportError
 from winrm_host import PASSWORD, Host, People, Start
 
-from s2slib.lab.winrm import framing
-from s2slib.lab.winrm import namespaces as ns
-from s2slib.lab.winrm.ntlm import UserFile, normalise, read_identity
-from s2slib.lab.winrm.process import Writer
+from s2slab.winrm import framing
+from s2slab.winrm import namespaces as ns
+from s2slab.winrm.ntlm import UserFile, normalise, read_identity
+from s2slab.winrm.process import Writer
 
 IDENTIFY = (
     f'<s:Envelope xmlns:s="{ns.SOAP}"><s:Header/><s:Body><i:Identify xmlns:i="{ns.IDENTITY}"/></s:Body></s:Envelope>'
@@ -272,7 +272,7 @@ def test_the_user_file_is_private_and_filled_only_during_a_logon() -> None:
 
 def test_the_user_file_is_named_once_for_all_and_gone_with_the_process() -> None:
     script = (
-        "import os\nfrom s2slib.lab.winrm.ntlm import UserFile\nseen = set()\n"
+        "import os\nfrom s2slab.winrm.ntlm import UserFile\nseen = set()\n"
         "for _ in range(3):\n    with UserFile().naming('', 'u', 'p'):\n        seen.add(os.environ['NTLM_USER_FILE'])\n"
         "assert len(seen) == 1 and os.environ['NTLM_USER_FILE'] in seen\nprint(*seen)\n"
     )

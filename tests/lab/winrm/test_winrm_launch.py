@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from winrm_box import Box
 
-from s2slib.lab.engine.direct import DirectEngine
-from s2slib.lab.winrm import Launch, LaunchError, Logon, launch_windows
+from s2slab.engine.direct import DirectEngine
+from s2slab.winrm import Launch, LaunchError, Logon, launch_windows
 
 KENMYER = Logon("kenmyer", "LITWAREINC", "ntlm")
 

@@ -14,9 +14,9 @@ from pypsrp.wsman import WSMan
 from winrm_box import Box
 from winrm_host import PASSWORD, Host, People
 
-from s2slib.lab.engine.real import RealEngine
-from s2slib.lab.engine.registry import Call, CmdletSpec, Parameter
-from s2slib.lab.winrm import Launch, Process, ThreadProcess, WinRmServer, launch_windows
+from s2slab.engine.real import RealEngine
+from s2slab.engine.registry import Call, CmdletSpec, Parameter
+from s2slab.winrm import Launch, Process, ThreadProcess, WinRmServer, launch_windows
 
 pytestmark = pytest.mark.pwsh
 POWERSHELL = r"C:\Windows\System32\WindowsPowerShell\v1.0\powershell.exe"

@@ -9,7 +9,7 @@ from typing import BinaryIO
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s2slib.lab.winrm.process import CRASHED, Chunks, Program, ThreadProcess, Writer
+from s2slab.winrm.process import CRASHED, Chunks, Program, ThreadProcess, Writer
 
 ENOUGH = 1 << 20
 

@@ -12,11 +12,11 @@ from xml.sax.saxutils import escape
 
 import pytest
 
-from s2slib.lab.winrm import Launch, LaunchError, Logon, ThreadProcess, WinRmSettings
-from s2slib.lab.winrm import namespaces as ns
-from s2slib.lab.winrm.envelope import parse
-from s2slib.lab.winrm.process import Chunks, Program, Writer
-from s2slib.lab.winrm.shells import ShellService
+from s2slab.winrm import Launch, LaunchError, Logon, ThreadProcess, WinRmSettings
+from s2slab.winrm import namespaces as ns
+from s2slab.winrm.envelope import parse
+from s2slab.winrm.process import Chunks, Program, Writer
+from s2slab.winrm.shells import ShellService
 
 KENMYER = Logon("kenmyer", "LITWAREINC", "ntlm")
 OTHER = Logon("operator", "LITWAREINC", "ntlm")

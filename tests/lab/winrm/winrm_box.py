@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from s2slib.lab.engine.registry import Endpoint, EndpointError, Opening, ProgramCall, ProgramSpec, Registry
+from s2slab.engine.registry import Endpoint, EndpointError, Opening, ProgramCall, ProgramSpec, Registry
 
 
 @dataclass

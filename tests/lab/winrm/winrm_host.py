@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from s2slib.lab.winrm import Launch, Logon, ThreadProcess, WinRmServer, WinRmSettings
-from s2slib.lab.winrm.process import Program
+from s2slab.winrm import Launch, Logon, ThreadProcess, WinRmServer, WinRmSettings
+from s2slab.winrm.process import Program
 
 PASSWORD = "Lab: p\"ass's wörd"
 

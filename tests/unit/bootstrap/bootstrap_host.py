@@ -9,12 +9,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from s2slib.bootstrap.console import Console
-from s2slib.bootstrap.start import start
+from bootstrap.console import Console
+from bootstrap.start import start
 
 REPOSITORY = Path(__file__).parents[3]
 
 PYPROJECT = """\
+[build-system]
+requires = ["setuptools"]
+build-backend = "setuptools.build_meta"
+[tool.setuptools]
+packages = ["s2slib", "s2slib.cli"]
 [project]
 name = "s2slib"
 version = "0.1.0"
@@ -23,7 +28,7 @@ dependencies = ["tinydep"]
 [project.optional-dependencies]
 lab = ["other; sys_platform == 'win32'"]
 [project.scripts]
-s2s = "s2slib.cli:main"
+s2s = "s2slib.cli.main:main"
 [project.entry-points."papermill.engine"]
 s2s = "s2slib.notebook.entry:RunbookEngine"
 """
@@ -39,13 +44,15 @@ def main():
 def make_checkout(root: Path) -> Path:
     """What of this checkout setting up needs, with tiny requirement files."""
     shutil.copytree(
-        REPOSITORY / "s2slib" / "bootstrap",
-        root / "s2slib" / "bootstrap",
+        REPOSITORY / "bootstrap",
+        root / "bootstrap",
         ignore=shutil.ignore_patterns("__pycache__"),
     )
+    (root / "s2slib" / "cli").mkdir(parents=True)
     shutil.copy(REPOSITORY / "s2slib" / "__init__.py", root / "s2slib")
+    (root / "s2slib" / "cli" / "__init__.py").touch()
     shutil.copy(REPOSITORY / "run.py", root)
-    (root / "s2slib" / "cli.py").write_text(CLI, encoding="utf-8")
+    (root / "s2slib" / "cli" / "main.py").write_text(CLI, encoding="utf-8")
     (root / "pyproject.toml").write_text(PYPROJECT, encoding="utf-8")
     (root / "requirements.txt").write_text("# a comment\ntinydep==1.0\n", encoding="utf-8")
     (root / "requirements-test.txt").write_text("-r requirements.txt\nmore==2.0\n", encoding="utf-8")
@@ -67,7 +74,7 @@ class Programs:
     pip_output: tuple[str, ...] = ()
     answer: str = f"{sys.implementation.cache_tag} True"
 
-    def __call__(self, argv: Sequence[str], *, env: Mapping[str, str], on_line: Callable[[str], None]) -> int:
+    def __call__(self, argv: Sequence[str], env: Mapping[str, str], on_line: Callable[[str], None]) -> int:
         argv = list(argv)
         self.calls.append((argv, dict(env)))
         self.events.append("run " + " ".join(argv[1:4]))

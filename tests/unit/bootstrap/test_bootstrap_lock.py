@@ -9,12 +9,12 @@ from pathlib import Path
 
 from bootstrap_host import REPOSITORY
 
-from s2slib.bootstrap.lock import exclusive
+from bootstrap.lock import exclusive
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from s2slib.bootstrap.lock import exclusive
+from bootstrap.lock import exclusive
 with exclusive(Path(sys.argv[1]), lambda: None):
     print("held", flush=True)
     time.sleep(60)

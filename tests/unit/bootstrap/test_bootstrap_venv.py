@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from bootstrap_host import Starter, fill_environment
 
-from s2slib.bootstrap import sets, stamp
+from bootstrap import environment
+from bootstrap.environment import SETS, STAMP, pins
 
 
 def test_the_first_start_says_what_it_will_do_then_makes_installs_and_hands_over(run_py: Starter) -> None:
@@ -51,7 +52,7 @@ def test_a_set_is_installed_when_it_is_first_needed_and_what_it_takes_in_counts_
 def test_setup_installs_every_set_and_hands_over_to_nothing(run_py: Starter) -> None:
     assert run_py("setup") == 0
     (call,) = run_py.programs.pip_calls()
-    assert [Path(part).name for part in call if part.endswith(".txt")] == list(sets.FILES.values())
+    assert [Path(part).name for part in call if part.endswith(".txt")] == list(SETS.values())
     assert run_py.handed == []
 
 
@@ -80,8 +81,8 @@ def test_a_changed_pyproject_renews_only_the_package_itself(run_py: Starter) -> 
     run_py("demo")
     (argv, _), *more = run_py.programs.calls
     assert more == []
-    assert "--force-reinstall" in argv
-    assert argv[argv.index("--force-reinstall") + 1].endswith("s2slib-0.1.0-py3-none-any.whl")
+    assert argv[-4:-2] == ["-e", str(run_py.root)]
+    assert "--no-index" in argv
 
 
 def _interrupt(argv: list[str]) -> int:
@@ -118,16 +119,17 @@ def test_a_failed_installation_shows_what_pip_said_last_and_hands_over_to_nothin
     assert run_py.handed == []
 
 
+def _say(root: Path, **changes: object) -> None:
+    stamp = root / ".venv" / STAMP
+    stamp.write_text(json.dumps({**json.loads(stamp.read_text()), **changes}))
+
+
 def _moved(root: Path) -> None:
-    found = stamp.read(root / ".venv")
-    assert found is not None
-    stamp.write(root / ".venv", replace(found, location=str(root.parent / "elsewhere" / ".venv")))
+    _say(root, location=str(root.parent / "elsewhere" / ".venv"))
 
 
 def _other_python(root: Path) -> None:
-    found = stamp.read(root / ".venv")
-    assert found is not None
-    stamp.write(root / ".venv", replace(found, python="cpython-39-linux-64"))
+    _say(root, python="cpython-39-linux-64")
 
 
 def _interpreter_gone(root: Path) -> None:
@@ -187,25 +189,24 @@ def test_a_folder_that_is_no_environment_for_this_python_is_set_aside(run_py: St
     assert "set .venv aside" in run_py.said
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"state": "complete"}', b'{"unknown": 1}', b"\xff\xfe"])
-def test_a_stamp_that_cannot_be_read_is_no_stamp(tmp_path: Path, content: bytes) -> None:
-    (tmp_path / stamp.FILE).write_bytes(content)
-    assert stamp.read(tmp_path) is None
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"complete": true}', b'{"unknown": 1}', b"\xff\xfe"])
+def test_an_environment_that_says_nothing_understandable_is_set_aside_when_it_does_not_work(
+    run_py: Starter, content: bytes
+) -> None:
+    run_py("demo")
+    (run_py.root / ".venv" / STAMP).write_bytes(content)
+    run_py.programs.answer = ""
+    assert run_py("demo") == 0
+    assert (run_py.root / ".venv.old-1").is_dir()
 
 
-def test_a_stamp_is_read_back_as_it_was_written(tmp_path: Path) -> None:
-    written = stamp.Stamp("installing", "a place", "cpython-311-linux-64", False, "abc", {"run": "def"})
-    stamp.write(tmp_path, written)
-    assert stamp.read(tmp_path) == written
-    assert [file.name for file in tmp_path.iterdir()] == [stamp.FILE]
-
-
-def test_a_digest_depends_on_the_pins_and_on_the_python(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = sets.load(checkout, "test")
-    assert before.digests == sets.load(checkout, "test").digests
-    assert before.digests["run"] == sets.load(checkout, "run").digest != before.digest
-    monkeypatch.setattr(sets, "python_tag", lambda: "cpython-399-linux-64")
-    assert sets.load(checkout, "test").digest != before.digest
+def test_a_set_is_known_by_its_pins_and_by_the_python(run_py: Starter, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert pins(run_py.root, "test") == ["tinydep==1.0", "more==2.0"]
+    run_py("test")
+    run_py.events.clear()
+    monkeypatch.setattr(environment, "python_tag", lambda: "cpython-399-linux-64")
+    run_py("test")
+    assert run_py.programs.made() == 2
 
 
 def test_a_start_during_the_first_one_waits_and_then_finds_everything_there(checkout: Path) -> None:

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s2slib.notebook.render import Fold, Lines, Table, View, plainly
-from s2slib.notebook.views import findings_view
-from s2slib.runbook.finding import Finding
+from s2slib.runbook.model.finding import Finding
+from s2slib.show.render import Fold, Lines, Table, View, plainly
+from s2slib.show.views import findings_view
 
 HOSTILE = "<script>alert(1)</script>\x1b[2J‮<img src=x onerror=1>' style='x"
 ALLOWED_TAGS = {"div", "span", "table", "thead", "tbody", "tr", "th", "td", "pre", "br", "details", "summary"}

@@ -7,11 +7,18 @@ from typing import Any
 import pytest
 
 from s2slib.facts import Absent, Fact, Facts, Known, Unknown, fact_to_json
-from s2slib.notebook.render import Table, View
-from s2slib.notebook.views import before_after, declaration_view, facts_view, findings_view, outcome_view, result_view
-from s2slib.runbook.execute import Outcome
-from s2slib.runbook.finding import Finding
+from s2slib.runbook.model.finding import Finding
+from s2slib.runbook.model.outcome import Outcome
 from s2slib.runbook.run import PhaseResult
+from s2slib.show.render import Table, View
+from s2slib.show.views import (
+    before_after,
+    declaration_view,
+    facts_view,
+    findings_view,
+    outcome_view,
+    result_view,
+)
 
 FORMS = pytest.mark.parametrize("form", [repr, View._repr_html_])
 EXCHANGE, FRONT_END = "ex1.litwareinc.com", "fe1.litwareinc.com"

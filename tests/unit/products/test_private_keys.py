@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from s2slib.facts import Absent, Fact, Facts, Known, Unknown
-from s2slib.products.lync import on
+from s2slib.facts import Absent, Fact, Facts, Known, Unknown, on
 from s2slib.products.windows import get_private_keys, private_key
-from s2slib.remoting.reply import RemoteError, Reply
+from s2slib.remoting.values.reply import RemoteError, Reply
 from s2slib.trust.certificate import PrivateKey
 
 SERVER = "fe.litwareinc.com"

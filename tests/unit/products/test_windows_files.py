@@ -8,7 +8,7 @@ import pytest
 
 from s2slib.facts import Absent, Known, Unknown
 from s2slib.products.windows import get_file_access, get_file_hash
-from s2slib.remoting.reply import RemoteError, Reply
+from s2slib.remoting.values.reply import RemoteError, Reply
 
 SERVER, PATH = "fe.litwareinc.com", "C:\\ProgramData\\before.zip"
 HASH = {"Algorithm": "SHA256", "Hash": "AB" * 32, "Path": PATH}

@@ -20,11 +20,11 @@ from winrm.exceptions import (
     WSManFaultError,
 )
 
-from s2slib.remoting import errors
-from s2slib.remoting.boundary import Boundary, Broken, NoAnswerInTime
-from s2slib.remoting.target import Target
-from s2slib.remoting.transport import AnswerRefused
-from s2slib.remoting.wsman import BadEnvelope
+from s2slib.remoting.values import errors
+from s2slib.remoting.values.target import Target
+from s2slib.remoting.winrm.boundary import Boundary, Broken, NoAnswerInTime
+from s2slib.remoting.winrm.transport import AnswerRefused
+from s2slib.remoting.winrm.wsman import BadEnvelope
 
 SERVER = "atl-cs-001.litwareinc.com"
 

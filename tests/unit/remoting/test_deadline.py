@@ -7,16 +7,16 @@ import time
 
 import pytest
 
-from s2slib.remoting.boundary import NoAnswerInTime
-from s2slib.remoting.deadline import Deadline, bounded
-from s2slib.remoting.errors import (
+from s2slib.remoting.values.errors import (
     AttemptWithheld,
     AuthenticationFailed,
     ConnectionRefused,
     LogonNotTried,
     Stalled,
 )
-from s2slib.remoting.ledger import AttemptLedger, account
+from s2slib.remoting.winrm.boundary import NoAnswerInTime
+from s2slib.remoting.winrm.deadline import Deadline, bounded
+from s2slib.remoting.winrm.ledger import AttemptLedger, account
 
 
 def test_a_call_that_hangs_is_given_up_at_its_deadline() -> None:

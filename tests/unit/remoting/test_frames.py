@@ -13,10 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from s2slib.remoting.clixml import readable
-from s2slib.remoting.frames import MAX_STRAY, FrameReader, SessionRef, request_line, secret_line, typed
-from s2slib.remoting.quoting import CredentialRef, SecretRef
-from s2slib.remoting.wire import BadAnswer, Decoder
+from s2slib.remoting.shell.clixml import readable
+from s2slib.remoting.shell.frames import MAX_STRAY, FrameReader, SessionRef, request_line, secret_line, typed
+from s2slib.remoting.shell.wire import BadAnswer, Decoder
+from s2slib.remoting.values.quoting import CredentialRef, SecretRef
 
 NONCE = "0123456789abcdef"
 

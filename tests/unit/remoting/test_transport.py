@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from s2slib.remoting import errors, wsman
-from s2slib.remoting.boundary import Broken
-from s2slib.remoting.deadline import Deadline
-from s2slib.remoting.ledger import AttemptLedger
-from s2slib.remoting.target import Target, Timeouts
-from s2slib.remoting.transport import MAX_BODY
-from s2slib.remoting.winrs import Connection
+from s2slib.remoting.values import errors
+from s2slib.remoting.values.target import Target, Timeouts
+from s2slib.remoting.winrm import wsman
+from s2slib.remoting.winrm.boundary import Broken
+from s2slib.remoting.winrm.deadline import Deadline
+from s2slib.remoting.winrm.ledger import AttemptLedger
+from s2slib.remoting.winrm.transport import MAX_BODY
+from s2slib.remoting.winrm.winrs import Connection
 
 Behaviour = Callable[[socket.socket], None]
 

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from s2slib.remoting import wsman
+from s2slib.remoting.winrm import wsman
 
 ID = uuid.UUID("11111111-2222-3333-4444-555555555555")
 RSP = "http://schemas.microsoft.com/wbem/wsman/1/windows/shell"

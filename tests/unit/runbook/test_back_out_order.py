@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from s2slib.runbook.change import Change
-from s2slib.runbook.plan import back_out_of
+from s2slib.runbook.model.change import Change
+from s2slib.runbook.model.plan import back_out_of
 
 
 def change(change_id: str, *undo: Change) -> Change:

@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s2slib.facts import Absent, Fact, Facts, Generated, Known, Unknown
-from s2slib.remoting.command import Cmdlet
-from s2slib.runbook.change import Change, Settle, Step, Verdict, rule
-from s2slib.runbook.expect import ABSENT, ANY, all_hold, contains
-from s2slib.runbook.plan import Plan
+from s2slib.remoting.values.command import Cmdlet
+from s2slib.runbook.model.change import Change, Settle, Step, Verdict, rule
+from s2slib.runbook.model.expect import ABSENT, ANY, all_hold, contains, wanted
+from s2slib.runbook.model.plan import Plan
 
 UNKNOWN = Unknown("link lost")
 
@@ -69,7 +69,7 @@ def test_projection_leaves_values_that_only_apply_brings_as_generated() -> None:
 
 
 def test_projection_covers_what_settles_later_too() -> None:
-    made = change(settled_when=Settle({"replica": {"realm": "new"}}, 60))
+    made = change(settled_when=Settle(wanted({"replica": {"realm": "new"}}), 60))
     assert made.project(Facts({"realm": Known("old"), "replica": Known({"realm": "old"})})).value("replica") == {
         "realm": "new"
     }
@@ -102,7 +102,7 @@ _facts = st.dictionaries(
 @given(_facts, _conditions)
 def test_after_a_change_is_projected_its_after_holds(facts: dict[str, Fact], after: dict[str, object]) -> None:
     projected = change(after=after).project(Facts(facts))
-    assert all_hold(projected, after) is True
+    assert all_hold(projected, wanted(after)) is True
 
 
 def test_the_same_plan_has_the_same_hash_and_any_difference_another_one() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from s2slib.facts import Absent, Facts, Generated, Known, Unknown
-from s2slib.runbook.expect import ABSENT, ANY, all_hold, contains, differences, holds, one_of
+from s2slib.runbook.model.expect import ABSENT, ANY, all_hold, condition, contains, differences, one_of, wanted
 
 UNKNOWN = Unknown("no answer")
 
@@ -44,23 +44,23 @@ UNKNOWN = Unknown("no answer")
     ],
 )
 def test_a_condition_holds_fails_or_cannot_be_told(fact: object, expected: object, answer: object) -> None:
-    assert holds(fact, expected) is answer  # type: ignore[arg-type]
+    assert condition(expected).holds(fact) is answer  # type: ignore[arg-type]
 
 
 def test_one_condition_that_fails_outweighs_those_that_are_unknown() -> None:
     facts = Facts({"a": Known(1), "b": UNKNOWN})
-    assert all_hold(facts, {"a": 2, "b": 1}) is False
-    assert all_hold(facts, {"a": 1, "b": 1}) is None
-    assert all_hold(facts, {"a": 1}) is True
+    assert all_hold(facts, wanted({"a": 2, "b": 1})) is False
+    assert all_hold(facts, wanted({"a": 1, "b": 1})) is None
+    assert all_hold(facts, wanted({"a": 1})) is True
 
 
 def test_a_key_that_was_never_read_is_unknown_not_absent() -> None:
-    assert holds(Facts()["lync/oauth_certificate"], ABSENT) is None
+    assert ABSENT.holds(Facts()["lync/oauth_certificate"]) is None
 
 
 def test_differences_show_what_was_seen_and_what_was_expected() -> None:
     facts = Facts({"url": Known("https://a"), "gone": Absent()})
-    assert differences(facts, {"url": "https://b", "gone": ANY}) == [
+    assert differences(facts, wanted({"url": "https://b", "gone": ANY})) == [
         ("url", "https://a", "https://b"),
         ("gone", "absent", "any value"),
     ]

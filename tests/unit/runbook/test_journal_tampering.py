@@ -11,9 +11,9 @@ from click.testing import CliRunner, Result
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from s2slib.cli import main
+from s2slib.cli.main import main
 from s2slib.records.journal import Journal, JournalError, torn, verify
-from s2slib.runbook.history import History
+from s2slib.runbook.control.history import History
 
 RUN = "20261128T220000Z-lab-ab12"
 LINES = 6

@@ -26,12 +26,11 @@ from trusted_estate import (
     with_facts,
 )
 
-from s2slib.facts import Absent, Facts, Known, Unknown
+from s2slib.facts import Absent, Facts, Known, Unknown, on
 from s2slib.products import exchange, lync
-from s2slib.products.lync import on
-from s2slib.runbook.finding import Finding, blocking
+from s2slib.runbook.model.finding import Finding, blocking
+from s2slib.runbook.model.plan import ids
 from s2slib.runbook.phases import PHASES, judge_all, phase, whole_plan
-from s2slib.runbook.plan import ids
 
 FOREIGN = {**lync_entry(), "name": "Exchange Online", "use_auth_server": True, "auth_metadata_url": ""}
 
@@ -45,7 +44,7 @@ def untouched() -> Facts:
     """The estate before anybody configured anything."""
     nothing: dict[str, Any] = {
         lync.OAUTH_CERTIFICATE: Absent(),
-        lync.OAUTH_CONFIGURATION: {**facts().value(lync.OAUTH_CONFIGURATION), "exchange_autodiscover_url": ""},
+        lync.OAUTH_CONFIGURATION: {**facts().value(str(lync.OAUTH_CONFIGURATION)), "exchange_autodiscover_url": ""},
         lync.PARTNER_APPLICATIONS: [],
         exchange.PARTNER_APPLICATIONS: [],
         exchange.MAIL_USER: Absent(),
@@ -246,7 +245,7 @@ class TestAutodiscover:
 
     def other(self) -> Facts:
         configuration = {
-            **facts().value(lync.OAUTH_CONFIGURATION),
+            **facts().value(str(lync.OAUTH_CONFIGURATION)),
             "exchange_autodiscover_url": "https://old/autodiscover.svc",
         }
         return with_facts({lync.OAUTH_CONFIGURATION: configuration})
@@ -316,7 +315,7 @@ class TestGates:
     def test_an_expired_certificate_blocks(self) -> None:
         old = der("Microsoft Exchange Server Auth Certificate", days_left=-1)
         rows = [{"thumbprint": thumbprint(old), "der": base64.b64encode(old).decode()}]
-        config = {**facts().value(exchange.AUTH_CONFIG), "current": thumbprint(old)}
+        config = {**facts().value(str(exchange.AUTH_CONFIG)), "current": thumbprint(old)}
         changes = {
             exchange.AUTH_CONFIG: config,
             on(EX1, "exchange_certificates"): rows,
@@ -332,5 +331,5 @@ class TestGates:
 
 def test_the_plan_rests_on_the_key_that_was_seen() -> None:
     change = phase("exchange_partner_application").plan(scope(), with_facts({exchange.PARTNER_APPLICATIONS: []}))[0][0]
-    assert change.rests_on[on(EX1, "peer_metadata")]["thumbprints"] == {"$contains": [thumbprint(LYNC_KEY)]}
+    assert change.rests_on[on(EX1, "peer_metadata")].json["thumbprints"] == {"$contains": [thumbprint(LYNC_KEY)]}
     assert isinstance(with_facts({})[lync.OAUTH_CERTIFICATE], Known)

@@ -11,15 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from trusted_estate import EX1, EX2, FE1, FE2, exchange_entry, facts, lync_entry, scope, with_facts
 
-from s2slib.facts import Absent, Facts, Generated, Known, Unknown, normal
+from s2slib.facts import Absent, Facts, Generated, Known, Unknown, normal, on
 from s2slib.products import exchange, lync
-from s2slib.products.lync import on
-from s2slib.remoting.command import Cmdlet
-from s2slib.runbook.change import Change, Settle, Step, Verdict, rule
-from s2slib.runbook.derive import EXCHANGE_IN_LYNC, LYNC_IN_EXCHANGE
-from s2slib.runbook.expect import ABSENT, ANY, contains, lacks, one_of
+from s2slib.remoting.values.command import Cmdlet
+from s2slib.runbook.model.change import Change, Settle, Step, Verdict, rule
+from s2slib.runbook.model.expect import ABSENT, ANY, contains, lacks, one_of, wanted
+from s2slib.runbook.model.plan import Plan, PlanError, sha256_of
 from s2slib.runbook.phases import whole_plan
-from s2slib.runbook.plan import Plan, PlanError, sha256_of
+from s2slib.runbook.reading.derive import EXCHANGE_IN_LYNC, LYNC_IN_EXCHANGE
+from s2slib.typed import from_json, to_json
 
 # One independent thing each that a plan may find to be done; several at once make the estates to plan for.
 HARMS: dict[str, dict[str, Any]] = {
@@ -96,7 +96,7 @@ def test_json_gives_the_plan_back(names: list[str]) -> None:
     assert again == plan
     assert again.hash == plan.hash
     assert again.to_json() == plan.to_json()
-    assert [Change.from_json(json.loads(json.dumps(change.to_json()))) for change in plan.changes] == list(plan.changes)
+    assert [from_json(Change, json.loads(json.dumps(to_json(change)))) for change in plan.changes] == list(plan.changes)
 
 
 @given(harms)
@@ -197,10 +197,10 @@ known = values.map(normal).map(Known) | st.just(Absent()) | lists.map(Known) | s
 @settings(max_examples=300)
 def test_after_its_projection_a_change_is_done_or_known_only_after_apply(before: Any, expected: Any) -> None:
     step = Step(FE1, Cmdlet("Set-CsOAuthConfiguration", {"Identity": "global"}, effect="write"))
-    change = Change("x", "p", "t", FE1, "r", (step,), {}, {"key": normal(expected)}, settled_when=Settle({}, 1))
+    change = Change("x", "p", "t", FE1, "r", (step,), {}, wanted({"key": expected}), settled_when=Settle({}, 1))
     projected = change.project(Facts({"key": before}))
     assert rule(change, projected).verdict is Verdict.DONE
-    assert Change.from_json(json.loads(json.dumps(change.to_json()))).project(Facts({"key": before})) == projected
+    assert from_json(Change, json.loads(json.dumps(to_json(change)))).project(Facts({"key": before})) == projected
 
 
 def test_the_trusted_estate_has_nothing_to_do() -> None:

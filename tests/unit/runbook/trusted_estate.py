@@ -15,12 +15,11 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
 from s2slib.deployment import Deployment, from_parameters
-from s2slib.facts import Fact, Facts, Known
+from s2slib.facts import Fact, Facts, Known, on
 from s2slib.products import exchange, lync
-from s2slib.products.lync import on
-from s2slib.products.windows import metadata_fact
-from s2slib.runbook.derive import derive
-from s2slib.runbook.scope import Scope
+from s2slib.products.windows import document_of
+from s2slib.runbook.reading.derive import derive
+from s2slib.runbook.reading.scope import Scope
 from s2slib.trust.certificate import from_der
 
 PARAMS = Path(__file__).resolve().parents[3] / "params"
@@ -72,7 +71,7 @@ def document(application_id: str, realm: str, url: str, *keys: bytes) -> dict[st
             for key in keys
         ],
     }
-    return metadata_fact(json.dumps(body).encode(), url)
+    return document_of(json.dumps(body).encode(), url).model_dump()
 
 
 LYNC_KEY, EXCHANGE_KEY = der("litwareinc.com"), der("Microsoft Exchange Server Auth Certificate")
@@ -158,7 +157,6 @@ def facts(scope_: Scope | None = None) -> Facts:
             "exchange_autodiscover_allowed_domains": "",
         },
         lync.PARTNER_APPLICATIONS: [exchange_entry()],
-        lync.REPLICATION: [],
         lync.POOLS: [{"fqdn": "atl-cs-001.litwareinc.com", "computers": [FE1, FE2], "services": []}],
         lync.SIP_DOMAINS: [{"name": "litwareinc.com", "is_default": True}],
         lync.USER_POLICIES: [{"identity": "Global", "ucs_allowed": False}],

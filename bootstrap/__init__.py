@@ -1,0 +1,1 @@
+"""How `run.py` makes `.venv` from hashed pins, repairs it and hands over: start -> environment -> pip. Standard library only."""

@@ -1,0 +1,1 @@
+"""Cmdlets and scripts of Exchange's management shell."""

@@ -1,0 +1,1 @@
+"""Cmdlets of the Lync Server management shell."""

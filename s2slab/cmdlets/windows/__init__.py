@@ -1,0 +1,1 @@
+"""Programs and cmdlets of Windows itself."""

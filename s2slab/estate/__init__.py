@@ -1,0 +1,1 @@
+"""The simulated estate: servers, directory, management store, disks, certificates, IIS; one clock, one lock."""

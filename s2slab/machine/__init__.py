@@ -1,0 +1,1 @@
+"""A simulated server as its PowerShell and its endpoints see it."""

@@ -1,0 +1,1 @@
+"""Sockets of the lab: one forward proxy, TLS sites, HTTP."""

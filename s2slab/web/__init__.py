@@ -1,0 +1,1 @@
+"""What the estate's web servers serve: metadata documents, EWS, Autodiscover, tokens."""

@@ -1,0 +1,1 @@
+"""The constant script on a server: its process, its frames, its runspaces."""

@@ -1,0 +1,1 @@
+"""WS-Management: envelopes, logons, deadlines, faults."""

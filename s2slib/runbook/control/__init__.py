@@ -1,0 +1,1 @@
+"""Whether a change may start: approval, window, lock, history."""

@@ -1,0 +1,1 @@
+"""Findings, changes, plans and expectations: pure, no input or output."""

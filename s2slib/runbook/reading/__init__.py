@@ -1,0 +1,1 @@
+"""What is read from the servers, and what follows from it."""

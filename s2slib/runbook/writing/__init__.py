@@ -1,0 +1,1 @@
+"""The only writer: the one rule, the journal, the commands, the read-back."""
