@@ -30,7 +30,15 @@ def resolved(extras: tuple[str, ...], constraint: Path | None, scratch: Path) ->
     build = scratch / "build.in"
     build.write_text(BUILD + "\n", encoding="utf-8")
     command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--universal", "--python-version", "3.11"]
-    command += ["--generate-hashes", "--no-header", "--no-annotate", "--no-emit-index-url", "--output-file", "out.txt"]
+    command += [
+        "--generate-hashes",
+        "--no-strip-extras",
+        "--no-header",
+        "--no-annotate",
+        "--no-emit-index-url",
+        "--output-file",
+        "out.txt",
+    ]
     command += [f"--extra={extra}" for extra in extras] + (["--constraint", str(constraint)] if constraint else [])
     out = scratch / "out.txt"
     command[command.index("out.txt")] = str(out)
