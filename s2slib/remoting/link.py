@@ -189,50 +189,18 @@ class Link:
 
     def _attempt(self, commands: list[Command], timeout_s: float, given: Mapping[str, Secret]) -> list[Reply]:
         load = Deadline.after(self.target.timeouts.load_s, self._clock)
-        replies: dict[int, Reply] = {}
-        requests: list[dict[str, Any]] = []
-        asked: list[int] = []
-        try:
+        with self._discarding():
             process, runspaces = self._ensure(load)
             if self._clock() - self._used_at > _IDLE_S:
                 process.check_alive(load.sooner(_PING_S))
-            for number, command in enumerate(commands):
-                try:
-                    session = runspaces.session_of(command) if command.effect != "read" else None
-                    if session is not None and session in runspaces.opened and not runspaces.lives(session, load):
-                        raise Interrupted(self._session_gone(), sent=False)
-                    runspace = runspaces.ready_for(command, load)
-                except errors.NotSent as error:
-                    if len(commands) == 1:
-                        raise
-                    replies[number] = self._refused(command, error)
-                    continue
-                requests.append(command_request(command, runspace, max(1, math.ceil(timeout_s)), self.target.limits))
-                asked.append(number)
-        except Interrupted as lost:
-            self._discard()
-            if isinstance(lost.error, errors.ShellGone):
-                raise _Gone(lost.error) from lost
-            raise lost.error from lost
-        except errors.NotSent:
-            raise
-        except BaseException:
-            self._discard()
-            raise
-        first = commands[asked[0]] if asked else commands[0]
+            places = self._places(runspaces, commands, load)
+        asked = [number for number, place in enumerate(places) if isinstance(place, str)]
+        seconds, limits = max(1, math.ceil(timeout_s)), self.target.limits
+        requests = [command_request(commands[number], str(places[number]), seconds, limits) for number in asked]
         wait = Deadline.after(timeout_s * len(requests) + self.target.timeouts.grace_s, self._clock)
-        try:
+        with self._discarding(commands[asked[0]] if asked else commands[0]):
             answers = process.ask(requests, wait, given) if requests else []
-        except Interrupted as lost:
-            self._discard()
-            if not lost.sent:
-                if isinstance(lost.error, errors.ShellGone):
-                    raise _Gone(lost.error) from lost
-                raise lost.error from lost
-            raise self._lost(first, lost.error) from lost.error
-        except BaseException:
-            self._discard()
-            raise
+        replies = {number: place for number, place in enumerate(places) if isinstance(place, Reply)}
         for number, answer in zip(asked, answers, strict=True):
             replies[number] = self._reply(commands[number], answer, runspaces)
         self._used_at = self._clock()
@@ -241,6 +209,41 @@ class Link:
         if stray:
             ordered[-1] = _with_stray(ordered[-1], stray)
         return ordered
+
+    def _places(self, runspaces: Runspaces, commands: list[Command], load: Deadline) -> list[str | Reply]:
+        """For each command the runspace that is ready for it; of several, a reply for one that has none."""
+        places: list[str | Reply] = []
+        for command in commands:
+            try:
+                session = runspaces.session_of(command) if command.effect != "read" else None
+                if session is not None and session in runspaces.opened and not runspaces.lives(session, load):
+                    raise Interrupted(self._session_gone(), sent=False)
+                places.append(runspaces.ready_for(command, load))
+            except errors.NotSent as error:
+                if len(commands) == 1:
+                    raise
+                places.append(self._refused(command, error))
+        return places
+
+    @contextlib.contextmanager
+    def _discarding(self, handed_over: Command | None = None) -> Iterator[None]:
+        """Whatever ends the block ends the process, but for an error that says it goes on.
+
+        `handed_over`: the command of which it is not known what became of it, once the process may have got it.
+        """
+        try:
+            yield
+        except Interrupted as lost:
+            self._discard()
+            if handed_over is not None and lost.sent:
+                raise self._lost(handed_over, lost.error) from lost.error
+            if isinstance(lost.error, errors.ShellGone):
+                raise _Gone(lost.error) from lost
+            raise lost.error from lost
+        except BaseException as error:
+            if handed_over is not None or not isinstance(error, errors.NotSent):
+                self._discard()
+            raise
 
     def _reply(self, command: Command, answer: Mapping[str, Any], runspaces: Runspaces) -> Reply:
         process = cast(RemoteProcess, self._process)
