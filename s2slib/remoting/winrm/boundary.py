@@ -3,7 +3,9 @@
 | seen | becomes | may it have been processed? |
 | --- | --- | --- |
 | 401, CredSSP or Kerberos refusing | AuthenticationFailed, LogonNotTried | no |
-| name, connect, TLS handshake, proxy before it connected | Unreachable, TlsFailed, ProxyFailed | no |
+| name, connect, TLS handshake | Unreachable, TlsFailed | no |
+| proxy, before anything of the request went out to it | ProxyFailed | no |
+| proxy, afterwards: it may have passed the request on | ProxyFailed | yes |
 | HTTP 400 on an encrypted connection | ProtocolBroken; `stale`: the context is gone, repeat on a new one | no |
 | SOAP fault | AccessDenied, QuotaExceeded, ShellGone, ServiceFault | no (the fault says it was not done) |
 | operation timeout, aborted operation (995) | Stalled, ServiceFault | yes |
@@ -84,8 +86,12 @@ class Boundary:
     target: Target
     redact: Callable[[str], str]
 
-    def translate(self, error: Exception, *, offered: tuple[str, ...], encrypted: bool) -> Broken:
-        """The exchange's failure. `offered` are the schemes of the last 401, `encrypted` whether a context was in use."""
+    def translate(self, error: Exception, *, offered: tuple[str, ...], encrypted: bool, left: bool) -> Broken:
+        """The exchange's failure.
+
+        `offered` are the schemes of the last 401, `encrypted` whether a context was in use, `left` whether anything of the
+        request went out.
+        """
         match error:
             case Broken():
                 return error
@@ -105,7 +111,7 @@ class Boundary:
             case AnswerRefused():
                 return Broken(self._foreign(str(error)), processed=True)
             case requests.RequestException():
-                return self._request(error)
+                return self._request(error, left)
             case BadEnvelope():
                 return Broken(self._damaged(str(error)), processed=True, passing=True)
             case ET.ParseError() | StopIteration() | AssertionError() | LookupError() | ValueError() | AttributeError():
@@ -162,13 +168,13 @@ class Boundary:
 
     # -- requests -----------------------------------------------------------------------------------------------------
 
-    def _request(self, error: requests.RequestException) -> Broken:
+    def _request(self, error: requests.RequestException, left: bool) -> Broken:
         causes = list(_causes(error))
         verification = next((c for c in causes if isinstance(c, ssl.SSLCertVerificationError)), None)
         if verification is not None:
             return Broken(self._untrusted(verification), processed=False)
         if isinstance(error, requests.exceptions.ProxyError | requests.exceptions.InvalidProxyURL):
-            return Broken(self._proxy(causes), processed=False, passing=True)
+            return Broken(self._proxy(causes), processed=left, passing=True)
         if isinstance(error, requests.exceptions.SSLError):
             tls = errors.TlsFailed(
                 self._server,

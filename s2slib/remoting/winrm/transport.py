@@ -94,6 +94,15 @@ class Transport(winrm.transport.Transport):
         super().close_session()
         self.encryption = None
 
+    @property
+    def left(self) -> bool:
+        """Whether anything of a request went out, to the server or to a proxy that may have passed it on."""
+        return self._sockets.left
+
+    @left.setter
+    def left(self, value: bool) -> None:
+        self._sockets.left = value
+
     def abort(self) -> None:
         """Break every connection under way, so that a thread that waits on one returns. Safe from any thread."""
         self._sockets.break_all()
@@ -181,10 +190,11 @@ def _tls_context(target: Target) -> ssl.SSLContext:
 
 
 class _Sockets:
-    """The connections of one session, so that another thread can break them."""
+    """The connections of one session, so that another thread can break them. `left`: bytes of a request went out."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        self.left = False
         self._connections: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def watch(self, connection: HTTPConnection) -> None:
@@ -269,15 +279,26 @@ def _schemes(headers: list[str]) -> Iterator[str]:
 def _pools(sockets: _Sockets) -> dict[str, Any]:
     """urllib3's pools, their connections known to `sockets` from the moment they connect."""
 
-    class Plain(HTTPConnection):
-        def connect(self) -> None:
-            sockets.watch(self)
-            super().connect()
+    class Noted:
+        """Tells what is said to get there (CONNECT, TLS) from what is said once there: the request itself."""
 
-    class Secure(HTTPSConnection):
         def connect(self) -> None:
-            sockets.watch(self)
-            super().connect()
+            sockets.watch(self)  # type: ignore[arg-type]
+            self.is_there = False
+            super().connect()  # type: ignore[misc]
+            self.is_there = True
+
+        def send(self, data: Any) -> None:
+            if self.sock is None:  # type: ignore[attr-defined]
+                self.connect()
+            sockets.left = sockets.left or self.is_there
+            super().send(data)  # type: ignore[misc]
+
+    class Plain(Noted, HTTPConnection):
+        pass
+
+    class Secure(Noted, HTTPSConnection):
+        pass
 
     class PlainPool(HTTPConnectionPool):
         ConnectionCls = Plain

@@ -54,6 +54,7 @@ class Wire(Protocol):
     session: Any
     encryption: Any
     offered: tuple[str, ...]
+    left: bool  # whether anything of a request went out since this was set to False
 
     def send_message(self, message: str | bytes) -> bytes: ...
     def close_session(self) -> None: ...
@@ -86,7 +87,7 @@ class Connection:
         self._wire: Wire | None = None
         self._used_at = clock()
         self._offered: tuple[str, ...] = ()  # as the last failed exchange left them
-        self._encrypted = False
+        self._encrypted = self._left = False
         # Only its header builder is used; its own transport is replaced before anything is sent.
         self._protocol = winrm.protocol.Protocol(target.url, transport="kerberos", proxy=None)
 
@@ -149,6 +150,7 @@ class Connection:
             self._wire = self._make_wire(self._target)
         wire = self._wire
         self._protocol.transport = cast(winrm.transport.Transport, wire)
+        wire.left = False
         # A little past the deadline, so that the server's own time-out arrives and the connection stays in step.
         margin_s = min(_MARGIN_S, self._target.timeouts.grace_s)
         limit = deadline.later(margin_s).sooner(self._target.timeouts.connect_s + wait_s + 10)
@@ -156,7 +158,7 @@ class Connection:
             with self._logon(wire, deadline):
                 return bounded(lambda: self._protocol.send_message(message), limit, wire.abort)
         except BaseException as error:
-            self._offered, self._encrypted = wire.offered, wire.encryption is not None
+            self._note(wire)
             if not isinstance(error, Exception) or not _is_answer(error):
                 self._abandon(wire)
             raise
@@ -173,7 +175,7 @@ class Connection:
             try:
                 yield
             except Exception as error:
-                self._offered, self._encrypted = wire.offered, wire.encryption is not None
+                self._note(wire)
                 broken = self._translated(error)
                 if isinstance(broken.error, errors.AuthenticationFailed):
                     raise broken.error from error
@@ -185,8 +187,12 @@ class Connection:
             wire.close_session()
         self._wire = None
 
+    def _note(self, wire: Wire) -> None:
+        """How far the exchange had come that just failed."""
+        self._offered, self._encrypted, self._left = wire.offered, wire.encryption is not None, wire.left
+
     def _translated(self, error: Exception) -> Broken:
-        broken = self._boundary.translate(error, offered=self._offered, encrypted=self._encrypted)
+        broken = self._boundary.translate(error, offered=self._offered, encrypted=self._encrypted, left=self._left)
         if broken is not error:
             broken.error.__cause__ = error
         return broken

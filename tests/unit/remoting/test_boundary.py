@@ -34,8 +34,15 @@ def boundary(transport: str = "ntlm", proxy: str | None = None) -> Boundary:
     return Boundary(target, lambda text: text.replace("hush", "[redacted]"))
 
 
-def translate(error: Exception, *, offered: tuple[str, ...] = (), encrypted: bool = False, **kwargs: object) -> Broken:
-    return boundary(**kwargs).translate(error, offered=offered, encrypted=encrypted)  # type: ignore[arg-type]
+def translate(
+    error: Exception,
+    *,
+    offered: tuple[str, ...] = (),
+    encrypted: bool = False,
+    left: bool = False,
+    **kwargs: object,
+) -> Broken:
+    return boundary(**kwargs).translate(error, offered=offered, encrypted=encrypted, left=left)  # type: ignore[arg-type]
 
 
 def fault(
@@ -184,3 +191,8 @@ def test_no_exception_of_a_client_library_is_caught_elsewhere() -> None:
             assert "import requests" not in source, file.name
             assert "from winrm" not in source, file.name
     assert requests.__version__
+
+
+def test_a_proxy_that_fails_after_the_request_went_out_may_have_passed_it_on() -> None:
+    assert not translate(rq.ProxyError("x")).processed
+    assert translate(rq.ProxyError("x"), left=True).processed
