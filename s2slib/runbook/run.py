@@ -335,6 +335,8 @@ class Run:
                 settled = self._settle()
                 if settled and settled[-1].state == "uncertain":
                     return STATES[settled[-1].state], settled[-1].detail, settled, findings
+                if settled:  # what was read before is of an estate that was still on its way
+                    self.inspect()
                 plan, findings = self.plan(), self.judge(name)
                 refusals = self._refusals(plan)
                 if refusals:

@@ -163,3 +163,26 @@ def test_a_command_that_still_runs_when_its_reply_is_lost_is_waited_for(server: 
     assert (result.state, result.detail) == ("done", "")
     assert not under_way
     audit(estate, folder)
+
+
+class Killed(BaseException):
+    """The writer's process ends here."""
+
+
+def test_a_run_taken_up_while_its_change_is_still_on_its_way_judges_what_is_there_once_it_has_arrived(
+    estate: ChangeWorld,
+) -> None:
+    folder = estate.folder()
+    with estate.open(folder) as run, pytest.raises(Killed):
+
+        def ending(server: str, command: Command, send: Callable[[], Reply]) -> Reply:
+            reply = send()
+            if command.name == "Set-CsCertificate":
+                raise Killed
+            return reply
+
+        wrap_run(run, ending)
+        for _ in range(3):
+            carry_out(run, "preflight", "certificates")
+    with estate.open(folder) as run:  # one front end has no key to show yet: what is read of its document is unknown
+        assert carry_out(run, "preflight")["preflight"].state == "done"
