@@ -145,7 +145,7 @@ class Environment:
 
     def download(self, into: Path) -> None:
         """Every set's wheels, into a folder."""
-        arguments = ["download", "--only-binary", ":all:", "--dest", str(into), *self._files(SETS)]
+        arguments = ["download", "--only-binary", ":all:", "--no-deps", "--dest", str(into), *self._files(SETS)]
         self._pip(arguments, self.environ, "pip's configuration applies (PIP_INDEX_URL, PIP_PROXY, pip.ini)")
 
     def _spoilt(self, found: Mapping[str, Any]) -> str:
@@ -204,15 +204,8 @@ class Environment:
             env = {**{k: v for k, v in env.items() if not k.upper().startswith("PIP_")}, "PIP_CONFIG_FILE": os.devnull}
             advice = f"every wheel has to be the pinned one, for this Python: make {wheels} anew from this checkout"
         if missing:
-            arguments = [
-                "install",
-                "--no-compile",
-                "--prefer-binary",
-                "--require-hashes",
-                *source,
-                *self._files(missing),
-            ]
-            self._pip(arguments, env, advice)
+            pinned = ["--prefer-binary", "--require-hashes", "--no-deps"]  # a set is complete: nothing to resolve
+            self._pip(["install", "--no-compile", *pinned, *source, *self._files(missing)], env, advice)
         own = ["install", "--no-compile", "--no-index", "--no-deps", "--no-build-isolation"]
         self._pip([*own, "--config-settings", "editable_mode=compat", "-e", str(self.root)], self.environ, "")
         if "ui" in missing:  # JupyterLab asks nobody outside for news and updates; what a user has set himself wins
