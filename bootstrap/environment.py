@@ -206,8 +206,11 @@ class Environment:
         if missing:
             pinned = ["--prefer-binary", "--require-hashes", "--no-deps"]  # a set is complete: nothing to resolve
             self._pip(["install", "--no-compile", *pinned, *source, *self._files(missing)], env, advice)
-        own = ["install", "--no-compile", "--no-index", "--no-deps", "--no-build-isolation"]
-        self._pip([*own, "--config-settings", "editable_mode=compat", "-e", str(self.root)], self.environ, "")
+        if (
+            missing or found["installed"]
+        ):  # what builds it is pinned as well: for a wheelhouse alone there is nothing yet
+            own = ["install", "--no-compile", "--no-index", "--no-deps", "--no-build-isolation"]
+            self._pip([*own, "--config-settings", "editable_mode=compat", "-e", str(self.root)], self.environ, "")
         if "ui" in missing:  # JupyterLab asks nobody outside for news and updates; what a user has set himself wins
             settings = self.folder / "share" / "jupyter" / "lab" / "settings"
             settings.mkdir(parents=True, exist_ok=True)

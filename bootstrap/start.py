@@ -157,7 +157,8 @@ def announcement(environment: Environment, step: Step, request: Request) -> str:
         files = ", ".join(SETS[name] for name in step.missing)
         origin = f"from {request.offline}" if request.offline else "with pip, as pip is configured here"
         todo.append(f"install up to {len(lines)} packages, pinned in {files}, {origin}; half a minute and the download")
-    todo.append("make s2s available in .venv")
+    if request.verb != "wheelhouse":
+        todo.append("make s2s available in .venv")
     if request.verb != "setup":
         todo.append(f"then: {' '.join((request.verb, *request.rest))}")
     head = [f"run.py: {step.why}"] if step.why else []
