@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from bootstrap.console import Console
 from bootstrap.environment import missing_module
-from bootstrap.start import USAGE, UsageError, parse
+from bootstrap.start import USAGE, UsageError, parse, start
 
 RUN_PY = REPOSITORY / "run.py"
 
@@ -185,6 +185,14 @@ def test_progress_is_not_shown_where_there_is_no_terminal() -> None:
     out = io.StringIO()
     Console(out).progress("12 cryptography")
     assert out.getvalue() == ""
+
+
+def test_nothing_of_the_progress_is_left_on_the_terminal_when_the_program_starts(run_py: Starter) -> None:
+    terminal = _Terminal()
+    run_py.programs.pip_output = ("Collecting tinydep==1.0",)
+    started = {"environ": {}, "run": run_py.programs, "console": Console(terminal)}
+    assert start(run_py.root, ["demo"], hand_over=lambda *_: 0, **started) == 0
+    assert terminal.getvalue().endswith("\r  tinydep==1.0\r              \r")
 
 
 def _wheel(folder: Path, name: str, version: str, needs: str = "") -> None:
