@@ -162,6 +162,10 @@ def test_both_packages_have_one_version(project: dict[str, Any]) -> None:
     assert LAB["version"] == s2slib.__version__
 
 
+def test_both_packages_have_one_licence() -> None:
+    assert (ROOT / "s2slab" / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
+
+
 @pytest.mark.parametrize("package", ["s2slib", "s2slab"])
 def test_the_wheels_hold_every_room(package: str) -> None:
     file = ROOT / "pyproject.toml" if package == "s2slib" else ROOT / "s2slab" / "pyproject.toml"
