@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-
-_POLL_S = 0.2
 
 if sys.platform == "win32":
     import msvcrt
@@ -26,19 +23,16 @@ else:
 
 @contextlib.contextmanager
 def exclusive(file: Path, on_wait: Callable[[], None]) -> Iterator[None]:
-    """Holds the lock while the block runs. `on_wait` is called once if another process has it."""
-    handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o600)
-    waited = False
-    try:
+    """Holds the lock while the block runs. `on_wait` is called once if another process has it. OSError if it cannot be."""
+    with file.open("ab") as handle:
+        waited = False
         while True:
             try:
-                _take(handle)
+                _take(handle.fileno())
                 break
             except OSError:
                 if not waited:
                     on_wait()
                 waited = True
-                time.sleep(_POLL_S)
+                time.sleep(0.2)
         yield
-    finally:
-        os.close(handle)  # drops it

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bootstrap.console import Console
-from bootstrap.environment import LOCK, SETS, Environment, Runner, SetupError, Step, pins, run_program
+from bootstrap.environment import LOCK, PACKAGE, SETS, Environment, Runner, SetupError, Step, pins, run_program
 from bootstrap.lock import exclusive
 
 USAGE = """\
@@ -27,8 +27,7 @@ run.py [--offline DIR] VERB ...
 
   setup [SET ...]  install now what is otherwise installed when first needed (run, test, ui, dev; all of them)
   wheelhouse DIR   download everything into DIR, for machines without internet
-  --offline DIR    install from such a folder only; every file has to have the pinned SHA-256
-"""
+  --offline DIR    install from such a folder only; every file has to have the pinned SHA-256"""
 EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 1, 64, 130
 SET_UP_S = "S2S_SET_UP_S"  # tells the demo how long the set-up took, in seconds
 _SETS = {"test": ("test",), "notebook": ("ui",)}
@@ -98,28 +97,28 @@ def start(
     console: Console | None = None,
 ) -> int:
     """run.py: returns the exit code, unless the process has become the program that was asked for."""
+    began = time.monotonic()
     console = console or Console(sys.stderr)
     environ = dict(os.environ if environ is None else environ)
     environ.pop("__PYVENV_LAUNCHER__", None)  # macOS: would make the new environment believe it is the old one
     environment = Environment(Path(root), {**environ, "PYTHONIOENCODING": "utf-8"}, run, console)
-    began = time.monotonic()
     try:
         request = parse(arguments)
         if request is None:
-            console.say(USAGE.rstrip())
+            console.say(USAGE)
             return 0
         prepare(environment, request)
         if request.verb == "wheelhouse":
             fill_wheelhouse(environment, Path(request.rest[0]).expanduser().absolute())
-            return 0
-        if request.verb == "setup":
+        elif request.verb == "setup":
             console.say("run.py: everything asked for is installed")
-            return 0
-        argv, folder = command(environment, request)
-        took = f"{time.monotonic() - began:.1f}"
-        return (hand_over or become)(argv, {**environ, "PYTHONUTF8": "1", SET_UP_S: took}, folder)
+        else:
+            argv, folder = command(environment, request)
+            took = f"{time.monotonic() - began:.1f}"
+            return (hand_over or become)(argv, {**environ, "PYTHONUTF8": "1", SET_UP_S: took}, folder)
+        return 0
     except UsageError as error:
-        console.say(f"run.py: {error}\n\n{USAGE.rstrip()}")
+        console.say(f"run.py: {error}\n\n{USAGE}")
         return EXIT_USAGE
     except SetupError as error:
         console.say(f"run.py: {error}")
@@ -136,11 +135,8 @@ def prepare(environment: Environment, request: Request) -> None:
     """Afterwards the environment has what the request needs. Says first what it will do; one process at a time."""
     if environment.step(request.sets).do == "nothing":
         return
-
-    def on_wait() -> None:
-        environment.console.say("run.py: another start is setting up .venv; waiting for it (Ctrl-C gives up)")
-
-    with exclusive(environment.root / LOCK, on_wait):
+    waiting = "run.py: another start is setting up .venv; waiting for it (Ctrl-C gives up)"
+    with exclusive(environment.root / LOCK, lambda: environment.console.say(waiting)):
         step = environment.step(request.sets)
         if step.do != "nothing":
             environment.console.say(announcement(environment, step, request))
@@ -152,12 +148,13 @@ def announcement(environment: Environment, step: Step, request: Request) -> str:
     todo = {"replace": ["delete .venv"], "set aside": ["set .venv aside"]}.get(step.do, [])
     if step.do != "install":
         todo.append(f"make .venv with {environment.base}")
-    if step.missing:
-        lines = {line for name in step.missing for line in pins(environment.root, name) if not line.startswith("--")}
-        files = ", ".join(SETS[name] for name in step.missing)
+    if step.sets:
+        lines = {line for name in step.sets for line in pins(environment.root, name) if not line.startswith("--")}
+        files = ", ".join(SETS[name] for name in step.sets)
         origin = f"from {request.offline}" if request.offline else "with pip, as pip is configured here"
         todo.append(f"install up to {len(lines)} packages, pinned in {files}, {origin}; half a minute and the download")
-    todo.append("make s2s available in .venv")
+    if PACKAGE in step.missing:
+        todo.append("make s2s available in .venv")
     if request.verb != "setup":
         todo.append(f"then: {' '.join((request.verb, *request.rest))}")
     head = [f"run.py: {step.why}"] if step.why else []
@@ -166,21 +163,19 @@ def announcement(environment: Environment, step: Step, request: Request) -> str:
 
 def command(environment: Environment, request: Request) -> tuple[list[str], Path | None]:
     """What is started for a request, and in which folder (None: the current one)."""
-    python = str(environment.python)
+    python, root = str(environment.python), environment.root
     if request.verb == "test":
-        return [python, "-m", "pytest", *(request.rest or ("-n", "2"))], environment.root  # the fast ones side by side
+        return [python, "-m", "pytest", *(request.rest or ("-n", "2"))], root  # the fast ones side by side
     if request.verb == "notebook":
-        return [python, *jupyterlab(environment.root), *request.rest], environment.root
+        return [python, *jupyterlab(root), *request.rest], root
     # -P: a module that happens to lie in the current folder is not taken for one of ours
     return [python, "-P", "-c", _S2S, request.verb, *request.rest], None
 
 
 def jupyterlab(root: Path) -> list[str]:
     """The interpreter's arguments that start JupyterLab on the checkout, which asks nobody outside for extensions."""
-    arguments = ["-m", "jupyterlab", f"--ServerApp.root_dir={root}", "--LabApp.extension_manager=readonly"]
-    return arguments + (
-        [f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK}"] if (root / FIRST_NOTEBOOK).is_file() else []
-    )
+    first = [f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK}"] if (root / FIRST_NOTEBOOK).is_file() else []
+    return ["-m", "jupyterlab", f"--ServerApp.root_dir={root}", "--LabApp.extension_manager=readonly", *first]
 
 
 def become(argv: Sequence[str], environ: Mapping[str, str], folder: Path | None) -> int:
@@ -200,20 +195,15 @@ def become(argv: Sequence[str], environ: Mapping[str, str], folder: Path | None)
 
 
 def fill_wheelhouse(environment: Environment, folder: Path) -> None:
-    """Downloads all sets into a folder, which appears when it is complete."""
+    """Downloads all sets into a folder, which appears when it is complete. SetupError."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise SetupError(f"{folder} is there already and not empty: name a new folder")
     environment.console.say(f"run.py will download the wheels of every set into {folder}")
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(
-        prefix=f".{folder.name}-", dir=folder.parent, ignore_cleanup_errors=True
-    ) as scratch:
-        part = Path(scratch) / "wheels"
-        part.mkdir()
-        environment.download(part)
+    with tempfile.TemporaryDirectory(dir=folder.parent, ignore_cleanup_errors=True) as scratch:
+        environment.download(part := Path(scratch, "wheels"))
         if folder.exists():
             folder.rmdir()
         os.replace(part, folder)
-    environment.console.say(
-        f"run.py: {folder} is complete; copy it with this checkout, then: run.py --offline DIR demo"
-    )
+    done = f"run.py: {folder} is complete; copy it with this checkout, then: run.py --offline DIR demo"
+    environment.console.say(done)

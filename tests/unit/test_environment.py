@@ -7,6 +7,7 @@ import runpy
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
@@ -67,9 +68,33 @@ def test_a_set_pins_everything_that_its_extras_ask_for(project: dict[str, Any], 
     for package, requirement in _declared(project, EXTRAS_OF_SET[name]).items():
         assert package in found, f"{package} is not pinned for {name}: run tools/pin.py"
         for pin in found[package]:
-            version = str(pin.specifier).removeprefix("==")
-            assert requirement.specifier.contains(version, prereleases=True), f"{pin} is not {requirement}"
+            pinned = str(pin.specifier).removeprefix("==")
+            assert requirement.specifier.contains(pinned, prereleases=True), f"{pin} is not {requirement}"
             assert pin.marker is None
+
+
+@pytest.mark.parametrize("name", environment.SETS)
+def test_a_set_holds_whatever_its_packages_ask_for(project: dict[str, Any], name: str) -> None:
+    pinned = {canonicalize_name(Requirement(line).name) for line in pins(name)}
+    waiting = [(package, each.extras) for package, each in _declared(project, EXTRAS_OF_SET[name]).items()]
+    met: set[tuple[str, str]] = set()
+    while waiting:
+        package, extras = waiting.pop()
+        assert package in pinned, f"{package} is not pinned for {name}: nothing but the pins is installed"
+        for extra in {"", *extras} - {extra for known, extra in met if known == package}:
+            met.add((package, extra))
+            asked = map(Requirement, requires(package) or ()) if _is_here(package) else ()
+            needed = [each for each in asked if each.marker is None or each.marker.evaluate({"extra": extra})]
+            waiting += [(canonicalize_name(each.name), each.extras) for each in needed]
+    assert len(met) >= len(pinned) / 2
+
+
+def _is_here(package: str) -> bool:
+    """Whether a package is installed; JupyterLab and the linters need not be where the fast tests run."""
+    try:
+        return bool(version(package))
+    except PackageNotFoundError:
+        return False
 
 
 def test_a_package_has_one_version_for_each_python_and_system_in_all_sets() -> None:
@@ -135,6 +160,10 @@ def test_both_packages_have_one_version(project: dict[str, Any]) -> None:
     assert project["dynamic"] == ["version"]
     assert project["optional-dependencies"]["lab"] == [f"s2slab=={s2slib.__version__}"]
     assert LAB["version"] == s2slib.__version__
+
+
+def test_both_packages_have_one_licence() -> None:
+    assert (ROOT / "s2slab" / "LICENSE").read_text() == (ROOT / "LICENSE").read_text()
 
 
 @pytest.mark.parametrize("package", ["s2slib", "s2slab"])

@@ -62,6 +62,15 @@ def test_wheelhouse_downloads_every_set(run_py: Starter, tmp_path: Path) -> None
     assert os.listdir(folder.parent) == ["wheel house"]
 
 
+def test_a_wheelhouse_is_filled_before_anything_is_installed_that_could_build_the_package(
+    run_py: Starter, tmp_path: Path
+) -> None:
+    assert run_py("wheelhouse", str(tmp_path / "wheels")) == 0
+    assert [argv[2:4] for argv, _ in run_py.programs.calls if "pip" in argv] == [["pip", "download"]]
+    assert run_py("demo") == 0
+    assert "-e" in run_py.programs.calls[-1][0]
+
+
 def test_a_failed_download_leaves_no_wheelhouse(run_py: Starter, tmp_path: Path) -> None:
     run_py.programs.on_pip = _download({"tinydep-1.0-py3-none-any.whl": b"half a"}, code=1)
     assert run_py("wheelhouse", str(tmp_path / "new" / "wheels")) == 1

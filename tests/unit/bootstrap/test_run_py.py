@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from bootstrap.console import Console
 from bootstrap.environment import missing_module
-from bootstrap.start import USAGE, UsageError, parse
+from bootstrap.start import USAGE, UsageError, parse, start
 
 RUN_PY = REPOSITORY / "run.py"
 
@@ -187,13 +187,21 @@ def test_progress_is_not_shown_where_there_is_no_terminal() -> None:
     assert out.getvalue() == ""
 
 
-def _wheel(folder: Path) -> None:
-    info = "tinydep-1.0.dist-info"
-    with zipfile.ZipFile(folder / "tinydep-1.0-py3-none-any.whl", "w") as archive:
-        archive.writestr("tinydep.py", "__version__ = '1.0'\n")
-        archive.writestr(f"{info}/METADATA", "Metadata-Version: 2.1\nName: tinydep\nVersion: 1.0\n")
+def test_nothing_of_the_progress_is_left_on_the_terminal_when_the_program_starts(run_py: Starter) -> None:
+    terminal = _Terminal()
+    run_py.programs.pip_output = ("Collecting tinydep==1.0",)
+    started = {"environ": {}, "run": run_py.programs, "console": Console(terminal)}
+    assert start(run_py.root, ["demo"], hand_over=lambda *_: 0, **started) == 0
+    assert terminal.getvalue().endswith("\r  tinydep==1.0\r              \r")
+
+
+def _wheel(folder: Path, name: str, version: str, needs: str = "") -> None:
+    info = f"{name}-{version}.dist-info"
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as archive:
+        archive.writestr(f"{name}.py", f"__version__ = '{version}'\n")
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n{needs}")
         archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr(f"{info}/RECORD", f"tinydep.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
+        archive.writestr(f"{info}/RECORD", f"{name}.py,,\n{info}/METADATA,,\n{info}/WHEEL,,\n{info}/RECORD,,\n")
 
 
 def _pin(checkout: Path, wheels: Path) -> None:
@@ -209,11 +217,13 @@ def _pin(checkout: Path, wheels: Path) -> None:
 def test_a_machine_without_internet_gets_from_nothing_to_s2s(checkout: Path, tmp_path: Path) -> None:
     wheels = tmp_path / "wheel house"
     wheels.mkdir()
-    _wheel(wheels)
+    _wheel(wheels, "tinydep", "1.0", needs="Requires-Dist: inner[more]>=1\n")
+    _wheel(wheels, "inner", "1.0")
     build = next(line for line in (REPOSITORY / "requirements.txt").read_text().splitlines() if "setuptools==" in line)
     download = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "--dest", str(wheels), build.split()[0]]
     subprocess.run(download, check=True, timeout=110)
     _pin(checkout, wheels)
+    _wheel(wheels, "inner", "2.0")  # released after the pin was made
     command = [str(checkout / "run.py"), "--offline", str(wheels), "check", "params/a b.yaml"]
     first = _python(*command, cwd=tmp_path, PIP_INDEX_URL="file:///no/such/index")
     assert first.returncode == 3, first.stderr
