@@ -96,7 +96,8 @@ def test_a_link_cut_around_every_write_is_settled_by_reading(where: str, estate:
     # two commands: it stops behind the first
     assert {*said.pop("lync.export_configuration")} - {"already", "not_done"} == {"failed", "done"}
     assert len(said) >= 7
-    wanted = ["not_done", "done"] if where == "before the request" else ["done"]
+    # behind a proxy nobody here can tell a request that never came from one that did: reading says that it had no effect
+    wanted = ["failed", "done"] if where == "before the request" else ["done"]
     assert said == dict.fromkeys(said, wanted)
     assert estate.verify().proven
 
