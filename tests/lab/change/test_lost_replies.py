@@ -98,7 +98,10 @@ def test_a_link_cut_around_every_write_is_settled_by_reading(where: str, estate:
     assert len(said) >= 7
     # behind a proxy nobody here can tell a request that never came from one that did: reading says that it had no effect
     wanted = ["failed", "done"] if where == "before the request" else ["done"]
-    assert said == dict.fromkeys(said, wanted)
+    expected = dict.fromkeys(said, wanted)
+    if where == "before the request":  # what was cut there is the preparation of the script's session
+        expected["exchange.create_lync_partner_application"] = ["not_done", "done"]
+    assert said == expected
     assert estate.verify().proven
 
 
