@@ -340,16 +340,3 @@ def test_pypsrp_interrupts_a_process_and_reads_how_it_ended(start: Start) -> Non
         process.signal(SignalCode.CTRL_C)
         process.end_invoke()
         assert (process.stdout, process.rc) == (b"started", -1073741510)
-
-
-@pytest.mark.slow
-def test_a_command_over_ntlm_takes_less_than_30_ms(start: Start) -> None:
-    host = start(shout)
-
-    def taken_s() -> float:
-        begun = time.perf_counter()
-        host.session().run_cmd("x")
-        return time.perf_counter() - begun
-
-    # one reply held back by the network stack costs 40 ms every time; a busy machine only now and then
-    assert any(taken_s() < 0.03 for _ in range(30))
