@@ -1,14 +1,22 @@
-"""What all tests share: no test leaves this machine, and none writes into the checkout's runs/."""
+"""What all tests share: none leaves this machine or writes into the checkout's runs/; keys from a stock; the two engines."""
 
 from __future__ import annotations
 
 import ipaddress
+import itertools
 import socket
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import hypothesis
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from helpers.engines import BOTH
+
+from s2slab.engine.direct import DirectEngine
+from s2slab.engine.real import EngineUnavailable, RealEngine
+from s2slab.winrm.launch import Engine
 
 # A slow machine is no failure, and a failure's example is printed so that it can be repeated elsewhere.
 hypothesis.settings.register_profile("s2s", deadline=None, print_blob=True)
@@ -81,3 +89,49 @@ def workspace_root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("S2S_WORKSPACE", str(root))
     monkeypatch.delenv("S2S_RUNS", raising=False)
     return root
+
+
+KEYS = 24  # more than any one test makes
+
+
+@pytest.fixture(scope="session")
+def key_stock() -> Iterator[rsa.RSAPrivateKey]:
+    """Keys without end, made when they are first asked for; after `KEYS` of them the first comes again."""
+    generate = rsa.generate_private_key
+    return itertools.cycle(generate(public_exponent=65537, key_size=2048) for _ in range(KEYS))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _keys_from_stock(key_stock: Iterator[rsa.RSAPrivateKey]) -> Iterator[None]:
+    """Making 2048 bit keys is most of what a fresh estate costs: they are taken from a stock in turn."""
+    generate, lock = rsa.generate_private_key, threading.Lock()
+
+    def take(public_exponent: int, key_size: int, backend: object = None) -> rsa.RSAPrivateKey:  # as pyspnego calls it
+        if key_size != 2048:
+            return generate(public_exponent, key_size)
+        with lock:
+            return next(key_stock)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("s2slab.estate.pki.rsa.generate_private_key", take)
+        yield
+
+
+@pytest.fixture(scope="session")
+def pwsh() -> Iterator[RealEngine]:
+    """The real engine; skipped with the reason where there is none."""
+    try:
+        engine = RealEngine()
+    except EngineUnavailable as missing:
+        pytest.skip(str(missing))
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(params=BOTH)
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Each engine in turn: the direct one always, the real one under the marker `pwsh`."""
+    if request.param == "direct":
+        return DirectEngine()
+    found: Engine = request.getfixturevalue("pwsh")
+    return found

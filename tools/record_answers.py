@@ -14,9 +14,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def main() -> int:
     """Ask, and write the answers."""
-    sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "lab"), str(ROOT / "tests" / "lab" / "engine")]
-    from questions import answers
-    from recorded import readable
+    sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
+    from helpers.questions import answers
+    from helpers.recorded import readable
 
     from s2slab.engine.real import RealEngine
 

@@ -7,17 +7,17 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
-from questions import answers
-from recorded import Renaming, differences, readable
+from helpers.paths import CASES
+from helpers.questions import answers
+from helpers.recorded import Renaming, differences, readable
 
 from s2slab.engine.direct import DirectEngine
 from s2slab.engine.real import RealEngine
 
-RECORDED = Path(__file__).resolve().parents[2] / "cases" / "engine" / "answers.json"
+RECORDED = CASES / "engine" / "answers.json"
 # What the direct engine, which is a 5.1 on Windows, has otherwise; each as `what: path`.
 OTHERWISE = {
     r"(Get-NoSuch|a script that is not there): \.errors\[0\]\.message": "5.1 words 'not recognized' in its own way",

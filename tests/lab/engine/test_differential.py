@@ -10,10 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from change_world import ALL, ChangeWorld, change_world, states
-from recorded import Recording, Renaming, Repetition
-from snapshot import difference, state
-from test_whole_way import STAYS
+from helpers.change_world import ALL, STAYS, ChangeWorld, change_world, states
+from helpers.recorded import Recording, Renaming, Repetition
+from helpers.snapshot import difference, state
 
 from s2slab import faults
 from s2slab.engine.direct import DirectEngine

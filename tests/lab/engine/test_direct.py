@@ -10,8 +10,8 @@ import threading
 from dataclasses import dataclass
 
 import pytest
-from questions import Quiz, b64, run
-from recorded import Driven
+from helpers.questions import Quiz, b64, run
+from helpers.recorded import Driven
 
 from s2slab.engine.direct import BOOTSTRAP_DIGEST, REFUSED, SCRIPT_DIGEST, DirectEngine
 from s2slab.engine.registry import Call, CmdletSpec, Machine

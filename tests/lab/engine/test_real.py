@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import typed
-from questions import Quiz, b64, run
-from recorded import Driven
+from helpers import typed
+from helpers.questions import Quiz, b64, run
+from helpers.recorded import Driven
 
 from s2slab.console import ask
 from s2slab.engine.real import EngineUnavailable, RealEngine, Workshop, find_pwsh, version_of

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from estate_direct import NETWORKS
-from estate_links import Links
+from helpers.estate_direct import NETWORKS
+from helpers.estate_links import Links
+from helpers.estate_steps import trust
 
 from s2slab.estate.clock import LabClock
 from s2slab.estate.estate import Estate
@@ -30,6 +31,13 @@ def web(estate: Estate) -> Iterator[Estate]:
     sites = WebSites(estate, network)
     yield estate
     sites.close()
+
+
+@pytest.fixture
+def trusted(web: Estate) -> Estate:
+    """`web`, with both products trusting each other."""
+    trust(web)
+    return web
 
 
 @pytest.fixture

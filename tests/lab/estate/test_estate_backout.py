@@ -6,9 +6,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from estate_direct import Ended
-from estate_links import DC1, DC2, EX1, FE1, FE2, Links
-from estate_steps import ACCOUNT, AUTODISCOVER, assign, restart, storage_test, trust_exchange, trust_lync
+from helpers.estate_direct import Ended
+from helpers.estate_links import DC1, DC2, EX1, FE1, FE2, Links
+from helpers.estate_steps import ACCOUNT, AUTODISCOVER, restart, storage_test, trust
 
 from s2slib.products import exchange, lync
 from s2slib.remoting.values.command import Cmdlet
@@ -36,10 +36,7 @@ def in_store(links: Links, key: str) -> list[Any]:
 @pytest.fixture
 def trusting(links: Links) -> Links:
     """Both directions trusted, replicated and loaded."""
-    assign(links.estate)
-    trust_lync(links.estate)
-    restart(links.estate)
-    trust_exchange(links.estate)
+    trust(links.estate)
     return links
 
 

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import pytest
-from estate_direct import ocs
-from estate_steps import SIP, assign, restart, trust_exchange, trust_lync
+from helpers.estate_direct import ocs
+from helpers.estate_steps import SIP, assign, restart, trust, trust_exchange, trust_lync
 
 from s2slab import faults
 from s2slab.estate.estate import Estate
 
 
 def connect(estate: Estate) -> None:
-    assign(estate)
-    trust_lync(estate)
-    restart(estate)
-    trust_exchange(estate)
+    trust(estate)
 
 
 def moved(estate: Estate) -> list[str]:

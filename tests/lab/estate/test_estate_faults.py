@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import pytest
 from cryptography import x509
-from estate_direct import Ended, exchange, ocs, on
-from estate_steps import assign, restart, storage_test, trust_exchange, trust_lync
-from snapshot import state
+from helpers.estate_direct import Ended, exchange, ocs, on
+from helpers.estate_steps import restart, storage_test, trust, trust_exchange, trust_lync
+from helpers.snapshot import state
 
 from s2slab import faults
 from s2slab.estate.estate import LYNC_APP, Estate
@@ -66,42 +66,28 @@ def test_a_short_lync_key_is_assigned_and_tokens_signed_with_it_are_refused(web:
         storage_test(web)
 
 
-def test_a_clock_far_off_makes_tokens_that_are_refused(web: Estate) -> None:
-    assign(web)
-    trust_lync(web)
-    restart(web)
-    trust_exchange(web)
-    faults.clock_skewed(web, "atl-fe-001", -10 * 3600)
+def test_a_clock_far_off_makes_tokens_that_are_refused(trusted: Estate) -> None:
+    faults.clock_skewed(trusted, "atl-fe-001", -10 * 3600)
     with pytest.raises(Ended, match="invalid_lifetime"):
-        storage_test(web)
+        storage_test(trusted)
 
 
-def test_a_user_without_mailbox_is_unknown_to_exchange(web: Estate) -> None:
-    assign(web)
-    trust_lync(web)
-    restart(web)
-    trust_exchange(web)
-    faults.user_without_mailbox(web)
+def test_a_user_without_mailbox_is_unknown_to_exchange(trusted: Estate) -> None:
+    faults.user_without_mailbox(trusted)
     with pytest.raises(Ended, match="invalid_user"):
-        storage_test(web)
+        storage_test(trusted)
 
 
 def test_a_realm_that_exchange_does_not_know_makes_an_unknown_tenant(web: Estate) -> None:
     faults.lync_realm(web, "other.example")
-    assign(web)
-    trust_lync(web)
-    restart(web)
-    trust_exchange(web)
+    trust(web)
     with pytest.raises(Ended, match="invalid_tenant"):
         storage_test(web)
 
 
 def test_hybrid_entries_do_not_stand_in_the_way_of_ours(web: Estate) -> None:
     faults.hybrid_entries(web)
-    assign(web)
-    trust_lync(web)
-    restart(web)
-    trust_exchange(web)
+    trust(web)
     assert storage_test(web).output == ["Test Passed"]
     ours = [
         row

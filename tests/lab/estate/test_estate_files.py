@@ -8,8 +8,8 @@ import json
 import zipfile
 
 import pytest
-from estate_direct import Ended, Shell, ocs, on
-from estate_links import FE1, FE2, Links
+from helpers.estate_direct import Ended, Shell, ocs, on
+from helpers.estate_links import FE1, FE2, Links
 
 from s2slab.cmdlets.windows.files import sddl
 from s2slab.estate.estate import Estate, Server

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from estate_direct import NETWORKS, exchange, inside, on
+from helpers.estate_direct import NETWORKS, exchange, inside, on
 
 from s2slab import faults
 from s2slab.engine.registry import EndpointError

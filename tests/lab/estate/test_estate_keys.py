@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from estate_direct import on
-from estate_links import EX1, FE1, Links
+from helpers.estate_direct import on
+from helpers.estate_links import EX1, FE1, Links
 
 from s2slab import faults
 from s2slab.estate.estate import Estate

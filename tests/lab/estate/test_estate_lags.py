@@ -6,7 +6,7 @@ import json
 from datetime import timedelta
 from pathlib import Path
 
-from estate_direct import exchange, ocs, on
+from helpers.estate_direct import exchange, ocs, on
 
 from s2slab import faults
 from s2slab.estate import iis

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import typed
-from estate_direct import Shell, exchange, on
-from estate_steps import ACCOUNT, EXCHANGE_URL, LYNC_URL, assign, restart, trust_exchange, trust_lync
-from typed import Ran
+from helpers import typed
+from helpers.estate_direct import Shell, exchange, on
+from helpers.estate_steps import ACCOUNT, EXCHANGE_URL, LYNC_URL, assign
+from helpers.typed import Ran
 
 from s2slab.engine.real import RealEngine
 from s2slab.estate.estate import LYNC_APP, Estate
@@ -66,14 +66,12 @@ def test_a_wrong_metadata_url_prints_the_documented_error_and_changes_nothing(we
     assert web.log.rows() == []
 
 
-def test_the_test_line_of_the_article_works_as_typed(web: Estate, powershell: Run) -> None:
-    assign(web)
-    trust_lync(web)
-    restart(web)
-    trust_exchange(web)
-    ran = powershell(on(web, "atl-fe-001"), 'Test-CsExStorageConnectivity -SipUri "sip:kenmyer@litwareinc.com"')
+def test_the_test_line_of_the_article_works_as_typed(trusted: Estate, powershell: Run) -> None:
+    ran = powershell(on(trusted, "atl-fe-001"), 'Test-CsExStorageConnectivity -SipUri "sip:kenmyer@litwareinc.com"')
     assert (ran.code, ran.stdout.strip()) == (0, "Test Passed")
-    assert len(web.mailboxes["kenmyer@litwareinc.com"].folders["ConversationHistory"]) == 1  # nobody asked to delete it
+    assert (
+        len(trusted.mailboxes["kenmyer@litwareinc.com"].folders["ConversationHistory"]) == 1
+    )  # nobody asked to delete it
 
 
 def test_the_script_line_of_the_article_in_quotes_only_prints_itself(web: Estate, powershell: Run) -> None:

@@ -6,7 +6,7 @@ import csv
 import io
 
 import pytest
-from estate_direct import Ended, exchange, inside, ocs, on
+from helpers.estate_direct import Ended, exchange, inside, ocs, on
 
 from s2slab import faults
 from s2slab.engine.registry import EndpointError, Opening

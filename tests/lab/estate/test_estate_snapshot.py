@@ -9,8 +9,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from estate_direct import exchange, ocs, on
-from estate_steps import (
+from helpers.estate_direct import exchange, ocs, on
+from helpers.estate_steps import (
     ACCOUNT,
     OAUTH,
     assign,
@@ -21,7 +21,7 @@ from estate_steps import (
     trust_exchange,
     trust_lync,
 )
-from snapshot import difference, state
+from helpers.snapshot import difference, state
 
 from s2slab import faults
 from s2slab.estate import iis
@@ -138,11 +138,7 @@ def test_a_worker_shows_what_it_has_loaded_not_what_the_directory_says(web: Esta
     assert all("/worker/" in path for path in changed)
 
 
-def test_what_only_says_when_or_which_one_is_left_out(web: Estate) -> None:
-    assign(web)
-    trust_lync(web)
-    trust_exchange(web)
-    restart(web)
+def test_what_only_says_when_or_which_one_is_left_out(trusted: Estate) -> None:
 
     def again(estate: Estate) -> None:
         estate.clock.advance(86400)
@@ -157,8 +153,8 @@ def test_what_only_says_when_or_which_one_is_left_out(web: Estate) -> None:
         estate.clock.advance(30)
         restart(estate)
 
-    assert seen(web, again) == {}
-    assert seen(web, anew) == {}
+    assert seen(trusted, again) == {}
+    assert seen(trusted, anew) == {}
 
 
 def test_assigning_the_same_certificate_later_is_no_difference(estate: Estate) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from estate_direct import Ended, exchange, ocs, on
+from helpers.estate_direct import Ended, exchange, ocs, on
 
 from s2slab import faults
 from s2slab.estate.clock import LabClock

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA1
-from estate_direct import Ended, exchange, ocs, on
-from estate_steps import (
+from helpers.estate_direct import Ended, exchange, ocs, on
+from helpers.estate_steps import (
     ACCOUNT,
     EXCHANGE_URL,
     LYNC_URL,
@@ -20,6 +20,7 @@ from estate_steps import (
     new_partner,
     restart,
     storage_test,
+    trust,
     trust_exchange,
     trust_lync,
 )
@@ -269,16 +270,12 @@ def test_a_staged_auth_certificate_is_everywhere_at_once_and_current_from_its_da
     assert shell.run("Get-AuthConfig").one.get("PreviousCertificateThumbprint") == ""
 
 
-def test_the_storage_test_passes_once_everything_is_done_and_leaves_nothing_behind(web: Estate) -> None:
-    assign(web)
-    trust_lync(web)
-    restart(web)
-    trust_exchange(web)
-    outcome = storage_test(web)
+def test_the_storage_test_passes_once_everything_is_done_and_leaves_nothing_behind(trusted: Estate) -> None:
+    outcome = storage_test(trusted)
     assert outcome.output == ["Test Passed"]
     assert any("CreateItem" in line for line in outcome.verbose)
-    assert web.mailboxes["kenmyer@litwareinc.com"].folders["ConversationHistory"] == []
-    probes = web.log.rows(kind="probe")
+    assert trusted.mailboxes["kenmyer@litwareinc.com"].folders["ConversationHistory"] == []
+    probes = trusted.log.rows(kind="probe")
     assert probes
     assert {row.cause.command.split()[0] for row in probes} == {"Test-CsExStorageConnectivity"}
 
@@ -296,33 +293,22 @@ def test_without_a_restart_the_workers_refuse_and_the_trace_says_why(web: Estate
     assert storage_test(web).output == ["Test Passed"]
 
 
-def test_the_storage_test_over_net_tcp_names_its_host(web: Estate) -> None:
-    assign(web)
-    trust_lync(web)
-    restart(web)
-    trust_exchange(web)
+def test_the_storage_test_over_net_tcp_names_its_host(trusted: Estate) -> None:
     with pytest.raises(Ended, match="HostNameStorageService"):
-        storage_test(web, Binding="NetTCP")
-    passed = storage_test(web, Binding="NetTCP", HostNameStorageService="atl-fe-002.litwareinc.com")
+        storage_test(trusted, Binding="NetTCP")
+    passed = storage_test(trusted, Binding="NetTCP", HostNameStorageService="atl-fe-002.litwareinc.com")
     assert passed.output == ["Test Passed"]
 
 
 def test_a_wildcard_accepted_domain_makes_an_unknown_tenant(web: Estate) -> None:
     faults.wildcard_accepted_domain(web)
-    assign(web)
-    trust_lync(web)
-    restart(web)
-    trust_exchange(web)
+    trust(web)
     with pytest.raises(Ended, match="invalid_tenant"):
         storage_test(web)
 
 
-def test_a_linked_account_without_roles_is_its_own_failure(web: Estate) -> None:
-    assign(web)
-    trust_lync(web)
-    restart(web)
-    trust_exchange(web)
+def test_a_linked_account_without_roles_is_its_own_failure(trusted: Estate) -> None:
     for role in ("UserApplication", "ArchiveApplication", "MeetingGraphApplication"):
-        exchange(web).run("Remove-ManagementRoleAssignment", Identity=f"{role}-{ACCOUNT}")
+        exchange(trusted).run("Remove-ManagementRoleAssignment", Identity=f"{role}-{ACCOUNT}")
     with pytest.raises(Ended, match="missing a linked account"):
-        storage_test(web)
+        storage_test(trusted)

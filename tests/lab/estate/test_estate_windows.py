@@ -7,8 +7,8 @@ import json
 from datetime import datetime, timedelta
 
 import pytest
-from estate_direct import Ended, on
-from estate_steps import assign
+from helpers.estate_direct import Ended, on
+from helpers.estate_steps import assign
 
 from s2slab import faults
 from s2slab.engine.records import Stopped

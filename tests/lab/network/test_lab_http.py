@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 
 import pytest
-from lab_world import World
+from helpers.lab_world import World
 
 from s2slab.estate.pki import Authority, client_context
 from s2slab.network.http1 import ProtocolError, RequestLine, body_length, read_body, read_head

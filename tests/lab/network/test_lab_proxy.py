@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import requests
-from lab_world import World
+from helpers.lab_world import World
 
 from s2slab.network.http1 import body_length, read_body, read_head, response
 from s2slab.network.listener import Listener

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from winrm_host import Host, People, Start, issue
+from helpers.winrm_host import Host, People, Start, issue
 
 from s2slab.winrm import Launch, ThreadProcess, WinRmServer
 from s2slab.winrm.process import Program

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any, BinaryIO
 
 import pytest
+from helpers.winrm_host import PASSWORD, Host, Start
 from pypsrp.shell import Process as RemoteProcess
 from pypsrp.shell import SignalCode, WinRS
 from pypsrp.wsman import WSMan
@@ -19,7 +20,6 @@ from winrm.exceptions import (
     WSManFaultError,
 )
 from winrm.protocol import Protocol
-from winrm_host import PASSWORD, Host, Start
 
 from s2slab.winrm.process import Writer
 

@@ -8,11 +8,11 @@ from typing import BinaryIO
 from xml.etree.ElementTree import ParseError
 
 import pytest
+from helpers.winrm_host import PASSWORD, Host, Start
 from requests.exceptions import ChunkedEncodingError, ReadTimeout
 from requests.exceptions import ConnectionError as NoConnection
 from winrm.exceptions import WinRMOperationTimeoutError, WinRMTransportError, WSManFaultError
 from winrm.protocol import Protocol
-from winrm_host import PASSWORD, Host, Start
 
 from s2slab.winrm import Fault
 from s2slab.winrm.process import Writer

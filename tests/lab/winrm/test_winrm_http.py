@@ -16,11 +16,11 @@ from typing import Any, BinaryIO
 import pytest
 import requests
 import spnego
+from helpers.winrm_host import PASSWORD, Host, People, Start
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from spnego.exceptions import InvalidTokenError
 from winrm.exceptions import InvalidCredentialsError, WinRMTransportError
-from winrm_host import PASSWORD, Host, People, Start
 
 from s2slab.winrm import framing
 from s2slab.winrm import namespaces as ns

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from winrm_box import Box
+from helpers.winrm_box import Box
 
 from s2slab.engine.direct import DirectEngine
 from s2slab.winrm import Launch, LaunchError, Logon, launch_windows

@@ -8,11 +8,11 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from helpers.winrm_box import Box
+from helpers.winrm_host import PASSWORD, Host, People
 from pypsrp.shell import Process as RemoteProcess
 from pypsrp.shell import WinRS
 from pypsrp.wsman import WSMan
-from winrm_box import Box
-from winrm_host import PASSWORD, Host, People
 
 from s2slab.engine.real import RealEngine
 from s2slab.engine.registry import Call, CmdletSpec, Parameter

@@ -1,0 +1,1 @@
+"""What tests share: labs, runs, recordings and doubles."""
