@@ -19,7 +19,7 @@ from s2slab.engine.shell import script_not_known
 
 # A test holds these and the product's files together.
 BOOTSTRAP_DIGEST: Final = "6825ee263d713dcd80a95489911d8f7a56468477ec0c58bba123350557db1e8b"
-SCRIPT_DIGEST: Final = "07d6cf21f88072bb497c608bb53aa1a508cbe549e0d478b4103b720997d88cc6"
+SCRIPT_DIGEST: Final = "b1a21ed3a3901dd93c8fc6b529920c67d6cbe6d8601b27572e3c0b9c21a47c6c"
 REFUSED: Final = 200  # exit code of a text that is not run, and of a fault of the lab itself
 STOPPED: Final = 1223  # exit code of a process that was ended from outside
 _MAX_SCRIPT = 4 * 1024 * 1024

@@ -2,11 +2,12 @@
 
     open     a local runspace
     run      a command in a runspace; `keep` names the session that it made
-    again    the last answer once more
+    again    the last answer once more, and the highest id seen before
     ping     an answer
 
 A line that starts with ! is a secret for the next request. While a command runs an `alive` frame goes out each second; at its
-deadline, or when it puts out too much, it is stopped. What the script refuses is refused here with the same record.
+deadline, or when it puts out too much, it is stopped. What the script refuses is refused here with the same record. A request
+whose id is not above all before it is not run: it came twice, or after a question about it.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class Supervisor:
         self._sessions: dict[str, RemoteSession] = {}
         self._secrets: dict[str, v.SecureString] = {}
         self._last = ""
+        self._seen = 0
 
     def serve(self, lines: Iterable[bytes]) -> None:
         """Answer requests until the input ends. Raises Stopped when the process is ended from outside."""
@@ -66,20 +68,24 @@ class Supervisor:
 
     def _line(self, line: str) -> None:
         number = -1
+        if not line:
+            return
         try:
             if line.startswith("!"):
                 self._secret(line)
                 return
             request = _request(line)
             number = int(request.get("id") or 0)
-            self._answer(number, request)
+            seen, self._seen = self._seen, max(self._seen, number)
+            if number == 0 or number > seen:
+                self._answer(number, request, seen)
         except Failed as failure:
             refusal = rows.fault(failure.record, Room(4000), thrown=True)
             self._last = f'{{"id":{number},"state":"refused","errors":[{refusal}]}}'
             self._send(self._last)
         self._secrets.clear()
 
-    def _answer(self, number: int, request: dict[str, Any]) -> None:
+    def _answer(self, number: int, request: dict[str, Any], seen: int) -> None:
         match request.get("op"):
             case "run":
                 self._run(number, request)
@@ -89,7 +95,7 @@ class Supervisor:
             case "again":
                 if self._last:
                     self._send(self._last)
-                self._completed(number)
+                self._send(f'{{"id":{number},"state":"completed","seen":{seen}}}')
             case "ping":
                 self._completed(number)
             case other:

@@ -236,7 +236,11 @@ class Link:
         except Interrupted as lost:
             self._discard()
             if handed_over is not None and lost.sent:
-                raise self._lost(handed_over, lost.error) from lost.error
+                uncertain = self._lost(handed_over, lost.error)
+                uncertain.__cause__ = lost.error
+                if handed_over.effect == "read" and isinstance(lost.error, errors.ShellGone):
+                    raise _Gone(uncertain) from lost
+                raise uncertain from lost.error
             if isinstance(lost.error, errors.ShellGone):
                 raise _Gone(lost.error) from lost
             raise lost.error from lost
@@ -301,11 +305,11 @@ class Link:
             return attempt()
         except _Gone as gone:
             if not reused:
-                raise gone.error from gone
+                raise gone.error from gone.error.__cause__ or gone
         try:
             return attempt()
         except _Gone as gone:
-            raise gone.error from gone
+            raise gone.error from gone.error.__cause__ or gone
 
     def _ensure(self, deadline: Deadline) -> tuple[RemoteProcess, Runspaces]:
         if self._process is not None and self._clock() - self._started_at > _MAX_AGE_S:

@@ -318,6 +318,7 @@ class Driven:
         self._process = ThreadProcess(program)
         self._frames = Frames()
         self._said = b""
+        self.heard: list[dict[str, Any]] = []  # every answer so far
 
     def ask(self, lines: bytes, number: Any) -> dict[str, Any] | None:
         self._process.feed(lines, False)
@@ -328,9 +329,11 @@ class Driven:
             for stream, data in chunks:
                 if stream == "stderr":
                     self._said += data
-                for payload in self._frames.feed(data) if stream == "stdout" else ():
-                    if payload.get("id") == number and "alive_s" not in payload:
-                        return payload
+                new = [one for one in self._frames.feed(data) if "alive_s" not in one] if stream == "stdout" else []
+                self.heard += new
+                found = [one for one in new if one.get("id") == number]
+                if found:
+                    return found[0]
             if code is not None:
                 return None
         return None

@@ -84,6 +84,7 @@ class Double:
         self.reader, self.stdin, self.stdout, self.stderr, self.stop = reader, stdin, stdout, stderr, stop
         self.nonce = ""
         self.last: dict[str, Any] | None = None
+        self.known = 0
         self.held: dict[str, str] = {}
 
     def serve(self) -> int:
@@ -96,23 +97,28 @@ class Double:
         for line in self.stdin:
             if self.stop.is_set():
                 return 1
+            if line == b"\n":
+                continue
             if line.startswith(b"!"):
                 name, value = line[1:].decode("ascii").split()
                 self.held[name] = words(value)
                 continue
             request = json.loads(base64.b64decode(line))
+            known, self.known = self.known, max(self.known, request["id"])
+            if request["id"] <= known:
+                continue
             self.reader.seen.append(request)
-            code = self.answer(request)
+            code = self.answer(request, known)
             if code is not None:
                 return code
             self.held.clear()
         return 0
 
-    def answer(self, request: dict[str, Any]) -> int | None:
+    def answer(self, request: dict[str, Any], known: int) -> int | None:
         if request["op"] == "again":
             if self.last is not None:
                 self.frame(self.last)
-            self.frame({"id": request["id"], "state": "completed"})
+            self.frame({"id": request["id"], "state": "completed", "seen": known})
         elif request["op"] == "run":
             self.reader.secrets.append(dict(self.held))
             answer = self.reader.run(request, self)

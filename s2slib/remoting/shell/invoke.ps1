@@ -6,7 +6,8 @@
 # ConvertTo-Json of Windows PowerShell 5.1 counts arrays, renders dates its own way and numbers enumerations. Whatever else reaches
 # standard output is not an answer.
 #
-# ops: open (a local runspace), run (a cmdlet, program or script in a named runspace; keep: the session it made), ping, again.
+# ops: open (a local runspace), run (a cmdlet, program or script in a named runspace; keep: the session it made), ping, again
+# (the last answer once more, and the highest id seen before: what has a lower id and comes later is not run).
 param($in, $nonce)
 $ErrorActionPreference = 'Stop'
 $ProgressPreference = 'SilentlyContinue'
@@ -22,7 +23,7 @@ $out = New-Object IO.StreamWriter ([Console]::OpenStandardOutput()), $utf8
 $runspaces = @{}
 $sessions = @{}
 $secrets = @{}
-$last = @{ text = '' }
+$last = @{ text = ''; id = 0 }
 
 function Send($payload) {
   $bytes = $utf8.GetBytes($payload)
@@ -252,10 +253,15 @@ while ($null -ne ($line = $in.ReadLine())) {
   $q = $null
   $id = -1
   try {
+    if ($line -eq '') { continue }
     if ($line.StartsWith('!')) { Secret $line; continue }
     $q = ConvertFrom-Json -InputObject $utf8.GetString([Convert]::FromBase64String($line))
     $id = [int]$q.id
-    if ($q.op -eq 'run') {
+    $seen = $last.id
+    if ($id -gt $seen) { $last.id = $id }
+    if ($id -gt 0 -and $id -le $seen) {
+      # Sent twice, or overtaken by a question about it: nothing runs twice, and nothing runs after it was said not to have come.
+    } elseif ($q.op -eq 'run') {
       Run $q
     } elseif ($q.op -eq 'open') {
       $runspace = [runspacefactory]::CreateRunspace()
@@ -264,7 +270,7 @@ while ($null -ne ($line = $in.ReadLine())) {
       Send ('{"id":' + $id + ',"state":"completed"}')
     } elseif ($q.op -eq 'again') {
       if ($last.text -ne '') { Send $last.text }
-      Send ('{"id":' + $id + ',"state":"completed"}')
+      Send ('{"id":' + $id + ',"state":"completed","seen":' + $seen + '}')
     } elseif ($q.op -eq 'ping') {
       Send ('{"id":' + $id + ',"state":"completed"}')
     } else {

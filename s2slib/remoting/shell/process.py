@@ -33,6 +33,7 @@ BOOTSTRAP = (
 _CONSTRAINED = ("MethodInvocationNotSupportedInConstrainedLanguage", "CannotCreateTypeConstrainedLanguage")
 _MAX_STDERR = 64 * 1024
 _RECOVERIES = 3
+_TRIES = 2  # of handing requests over, where the process says that they did not come
 _CLOSE_S = 5.0
 
 
@@ -44,6 +45,10 @@ class Ready:
     language_mode: str
     culture: str
     pid: int
+
+
+class _NotReceived(Exception):
+    """The process never got the requests, and does not run them if they come now."""
 
 
 class Interrupted(Exception):
@@ -116,21 +121,32 @@ class RemoteProcess:
     ) -> list[dict[str, Any]]:
         """The answers to requests that are handed over together and run one after the other, in their order.
 
-        Raises Interrupted when an answer is missing at the deadline or the process is gone.
+        Handed over once; once more where the process says that they did not come. Raises Interrupted when an answer is
+        missing at the deadline or the process is gone.
         """
-        numbered = []
-        for request in requests:
-            numbered.append({**request, "id": self._next_id})
-            self._next_id += 1
-        lines = [secret_line(name, secret.reveal()) for name, secret in (given or {}).items()]
-        lines += [request_line(request) for request in numbered]
+        listed = list(requests)
+        secret_lines = [secret_line(name, secret.reveal()) for name, secret in (given or {}).items()]
+        for _ in range(_TRIES):
+            numbered = [{**request, "id": self._next_id + place} for place, request in enumerate(listed)]
+            self._next_id += len(numbered)
+            data = b"".join([*secret_lines, *map(request_line, numbered)])
+            try:
+                return self._handed_over(data, [request["id"] for request in numbered], deadline)
+            except _NotReceived:
+                continue
+        seen = "requests do not reach the process, though it answers"
+        raise Interrupted(
+            errors.ProtocolBroken(self._server, seen, "look at what stands between here and there"), False
+        )
+
+    def _handed_over(self, data: bytes, ids: list[int], deadline: Deadline) -> list[dict[str, Any]]:
         try:
-            self._shell.send(b"".join(lines), deadline)
+            self._shell.send(data, deadline, once=True)
         except Broken as broken:
-            if not broken.processed:
+            if not broken.left:
                 raise Interrupted(broken.error, sent=False) from broken
             self._recover(broken, deadline)
-        return self._answers([request["id"] for request in numbered], deadline)
+        return self._answers(ids, deadline)
 
     def check_alive(self, deadline: Deadline) -> None:
         """Make sure that the process still answers, before it is handed something. Raises Interrupted."""
@@ -177,15 +193,19 @@ class RemoteProcess:
         answers: dict[int, dict[str, Any]] = {}
         recoveries = 0
         while True:
-            settled = False
+            asked: list[dict[str, Any]] = []
             for frame in self._inbox:
-                settled = settled or frame.get("id") in self._again
-                if "alive_s" not in frame and frame.get("id") in ids:
+                if frame.get("id") in self._again:
+                    asked.append(frame)
+                elif "alive_s" not in frame and frame.get("id") in ids:
                     answers.setdefault(frame["id"], frame)
             self._inbox.clear()
             if len(answers) == len(ids):
                 return [answers[number] for number in ids]
-            if settled:  # requests are answered in their order: what is missing now will not come
+            if asked:  # requests are answered in their order: what is missing now will not come
+                known = asked[-1].get("seen")
+                if isinstance(known, int) and known < ids[0]:
+                    raise _NotReceived
                 seen = "the connection was lost, and the process does not know the command's answer"
                 raise Interrupted(errors.ConnectionCut(self._server, seen, "check the network"), sent=True)
             if deadline.passed():
@@ -201,21 +221,25 @@ class RemoteProcess:
                 self._read(deadline)
             except Broken as broken:
                 recoveries += 1
-                if recoveries > _RECOVERIES or not broken.passing:
+                if recoveries > _RECOVERIES:
                     raise Interrupted(broken.error, sent=True) from broken
                 self._recover(broken, deadline)
 
     def _recover(self, broken: Broken, deadline: Deadline) -> None:
-        """Ask for the last answer again: the one that was on its way when the connection was lost may be gone."""
-        if not broken.passing or deadline.passed():
+        """Ask the process, on a new connection, what came before and for its last answer once more.
+
+        What comes behind this question with a lower id is not run, so `seen` in its answer is certain. The line begins with
+        a line break: half a request may stand before it.
+        """
+        if deadline.passed():
             raise Interrupted(broken.error, sent=True) from broken
         again = {"id": self._next_id, "op": "again"}
         self._again.add(self._next_id)
         self._next_id += 1
         try:
-            self._shell.send(request_line(again), deadline)
+            self._shell.send(b"\n" + request_line(again), deadline)
         except Broken as second:
-            raise Interrupted(second.error, sent=True) from second
+            raise Interrupted(broken.error, sent=True) from second
 
     def _read(self, deadline: Deadline, *, starting: bool = False) -> None:
         received = self._shell.receive(deadline)

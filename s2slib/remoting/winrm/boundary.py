@@ -1,15 +1,26 @@
 """The one place where foreign exceptions become ours: pywinrm, requests, urllib3, spnego, XML and the logon libraries.
 
-| seen | becomes | may it have been processed? |
+| seen | becomes |
+| --- | --- |
+| 401, CredSSP or Kerberos refusing | AuthenticationFailed, LogonNotTried |
+| name, connect, TLS handshake | Unreachable, TlsFailed |
+| proxy | ProxyFailed |
+| HTTP 400 on an encrypted connection | ProtocolBroken; `stale`: the security context is gone, a new connection may help |
+| SOAP fault | AccessDenied, QuotaExceeded, ShellGone, ServiceFault |
+| operation timeout, aborted operation (995) | Stalled, ServiceFault |
+| connection cut, read timeout, HTTP 5xx, damaged answer | ConnectionCut, Stalled, ServiceUnavailable, ProtocolBroken |
+
+Whether the server acted on the message is not concluded from any of these. It rests on how much of the message had left:
+
+| of the message had left | the claim | settled by |
 | --- | --- | --- |
-| 401, CredSSP or Kerberos refusing | AuthenticationFailed, LogonNotTried | no |
-| name, connect, TLS handshake | Unreachable, TlsFailed | no |
-| proxy, before anything of the request went out to it | ProxyFailed | no |
-| proxy, afterwards: it may have passed the request on | ProxyFailed | yes |
-| HTTP 400 on an encrypted connection | ProtocolBroken; `stale`: the context is gone, repeat on a new one | no |
-| SOAP fault | AccessDenied, QuotaExceeded, ShellGone, ServiceFault | no (the fault says it was not done) |
-| operation timeout, aborted operation (995) | Stalled, ServiceFault | yes |
-| connection cut, read timeout, HTTP 5xx, damaged answer | ConnectionCut, Stalled, ServiceUnavailable, ProtocolBroken | yes |
+| nothing: no name, connection, TLS channel, way through the proxy, or logon (which is an exchange of its own) | not sent | - |
+| something, and any answer that is not its own: 4xx, 5xx, a fault, a damaged one | unknown | the process on the server |
+| something, and no answer | unknown | the process on the server |
+
+The process is asked on a new connection (`process.py`): requests have rising ids, and one that comes after the question about it
+is not run. So its answer is certain. Where the process cannot be asked either, the command's outcome is uncertain, and only
+reading what it was to change can settle it.
 """
 
 from __future__ import annotations
@@ -52,24 +63,23 @@ _SCHEMES = {
 
 
 class Broken(Exception):
-    """One exchange that failed: as what, whether the server may have acted on it, and what may help.
+    """One exchange that failed: as what, how far its message had come, and what may help.
 
-    `stale`: the security context is gone, the same message on a new connection is a first try. `passing`: a repeated
-    Receive, Signal or Delete may succeed. `code` is the fault's, if it was one.
+    `left`: something of the message went out, so the server may have acted on it. `stale`: the security context is gone, a
+    new connection may help. `passing`: what may be repeated may succeed then. `code` is the fault's, if it was one.
     """
 
     def __init__(
         self,
         error: errors.NotSent,
         *,
-        processed: bool,
         stale: bool = False,
         passing: bool = False,
         code: int | None = None,
     ) -> None:
         super().__init__(str(error))
         self.error = error
-        self.processed = processed
+        self.left = False
         self.stale = stale
         self.passing = passing
         self.code = code
@@ -86,38 +96,34 @@ class Boundary:
     target: Target
     redact: Callable[[str], str]
 
-    def translate(self, error: Exception, *, offered: tuple[str, ...], encrypted: bool, left: bool) -> Broken:
-        """The exchange's failure.
-
-        `offered` are the schemes of the last 401, `encrypted` whether a context was in use, `left` whether anything of the
-        request went out.
-        """
+    def translate(self, error: Exception, *, offered: tuple[str, ...], encrypted: bool) -> Broken:
+        """The exchange's failure. `offered` are the schemes of the last 401, `encrypted` whether a context was in use."""
         match error:
             case Broken():
                 return error
             case errors.NotSent():
-                return Broken(error, processed=False)
+                return Broken(error)
             case NoAnswerInTime():
-                return Broken(self._stalled("no answer in time"), processed=True, passing=True)
+                return Broken(self._stalled("no answer in time"), passing=True)
             case WSManFaultError():
                 return self._fault(error)
             case WinRMOperationTimeoutError():
                 seen = "the server could not complete the operation in its time limit"
-                return Broken(self._stalled(seen), processed=True, passing=True)
+                return Broken(self._stalled(seen), passing=True)
             case WinRMTransportError():
                 return self._status(error.code, encrypted)
             case AuthenticationError() | PermissionError():
-                return Broken(self._rejected(error, offered), processed=False)
+                return Broken(self._rejected(error, offered))
             case AnswerRefused():
-                return Broken(self._foreign(str(error)), processed=True)
+                return Broken(self._foreign(str(error)))
             case requests.RequestException():
-                return self._request(error, left)
+                return self._request(error)
             case BadEnvelope():
-                return Broken(self._damaged(str(error)), processed=True, passing=True)
+                return Broken(self._damaged(str(error)), passing=True)
             case ET.ParseError() | StopIteration() | AssertionError() | LookupError() | ValueError() | AttributeError():
-                return Broken(self._damaged(f"an answer without sense ({type(error).__name__})"), processed=True)
+                return Broken(self._damaged(f"an answer without sense ({type(error).__name__})"))
             case OSError():
-                return Broken(self._cut(type(error).__name__), processed=True, passing=True)
+                return Broken(self._cut(type(error).__name__), passing=True)
         return self._library(error, offered, encrypted)
 
     # -- faults and statuses ------------------------------------------------------------------------------------------
@@ -133,106 +139,104 @@ class Boundary:
                 "wait for idle shells to end (their idle timeout), close other sessions of this account, or raise the quota",
                 what,
             )
-            return Broken(quota, processed=False, code=code)
+            return Broken(quota, code=code)
         if code in _DENIED or (error.fault_subcode or "").endswith("AccessDenied"):
-            return Broken(self._denied(reason), processed=False, code=code)
+            return Broken(self._denied(reason), code=code)
         if code == NO_SUCH_SHELL:
             gone = errors.ShellGone(
                 self._server,
                 f"the shell or the process in it no longer exists ({reason})",
                 "it is started anew on next use",
             )
-            return Broken(gone, processed=False, code=code)
+            return Broken(gone, code=code)
         named = "" if code is None else f" {code}"
         fault = errors.ServiceFault(
             self._server, f"the WinRM service answered with fault{named}: {reason}", "look the fault code up", code
         )
-        return Broken(fault, processed=code == _ABORTED, passing=code in (BUSY, _ABORTED), code=code)
+        return Broken(fault, passing=code in (BUSY, _ABORTED), code=code)
 
     def _status(self, status: int, encrypted: bool) -> Broken:
         if status == 400 and encrypted:
             seen = "the server no longer knows the encrypted connection (HTTP 400)"
-            return Broken(self._damaged(seen), processed=False, stale=True, passing=True)
+            return Broken(self._damaged(seen), stale=True, passing=True)
         if status == 403:
-            return Broken(self._denied("HTTP 403"), processed=False)
+            return Broken(self._denied("HTTP 403"))
         if status == 413:
-            return Broken(self._damaged("the message is above the server's envelope limit (HTTP 413)"), processed=False)
+            return Broken(self._damaged("the message is above the server's envelope limit (HTTP 413)"))
         if status in _GATEWAY and self.target.proxy:
             proxy = errors.ProxyFailed(
                 self._server,
                 f"the proxy could not reach the server (HTTP {status})",
                 "check the server's name and state, and whether the proxy may reach its port",
             )
-            return Broken(proxy, processed=True, passing=True)
-        return Broken(self._foreign(f"HTTP {status}"), processed=status >= 500, passing=status >= 500)
+            return Broken(proxy, passing=True)
+        return Broken(self._foreign(f"HTTP {status}"), passing=status >= 500)
 
     # -- requests -----------------------------------------------------------------------------------------------------
 
-    def _request(self, error: requests.RequestException, left: bool) -> Broken:
+    def _request(self, error: requests.RequestException) -> Broken:
         causes = list(_causes(error))
         verification = next((c for c in causes if isinstance(c, ssl.SSLCertVerificationError)), None)
         if verification is not None:
-            return Broken(self._untrusted(verification), processed=False)
+            return Broken(self._untrusted(verification))
         if isinstance(error, requests.exceptions.ProxyError | requests.exceptions.InvalidProxyURL):
-            return Broken(self._proxy(causes), processed=left, passing=True)
+            return Broken(self._proxy(causes), passing=True)
         if isinstance(error, requests.exceptions.SSLError):
             tls = errors.TlsFailed(
                 self._server,
                 f"no TLS channel ({self._reason(causes)})",
                 "check that the URL's port speaks TLS 1.2 or later, and which certificates it accepts",
             )
-            return Broken(tls, processed=True, passing=True)
+            return Broken(tls, passing=True)
         if isinstance(error, requests.exceptions.ConnectTimeout):
             slow = errors.ConnectTimedOut(
                 self._server,
                 f"no connection within {self.target.timeouts.connect_s:.0f} s",
                 "check that the server is up and that no firewall drops its WinRM port",
             )
-            return Broken(slow, processed=False, passing=True)
+            return Broken(slow, passing=True)
         if isinstance(error, requests.exceptions.ReadTimeout):
-            return Broken(self._stalled("no answer in time"), processed=True, passing=True)
+            return Broken(self._stalled("no answer in time"), passing=True)
         if any(isinstance(c, urllib3.exceptions.NameResolutionError) for c in causes):
             name = errors.NameNotResolved(
                 self._server, "its name has no address here", "check the name in the params file and this machine's DNS"
             )
-            return Broken(name, processed=False)
+            return Broken(name)
         if any(isinstance(c, ConnectionRefusedError) for c in causes):
             refused = errors.ConnectionRefused(
                 self._server,
                 "nothing listens on its WinRM port",
                 "check the port of the URL and that the WinRM service runs (winrm quickconfig)",
             )
-            return Broken(refused, processed=False, passing=True)
+            return Broken(refused, passing=True)
         if any(isinstance(c, urllib3.exceptions.NewConnectionError) for c in causes):
             unreachable = errors.Unreachable(
                 self._server, f"no way there ({self._reason(causes)})", "check the network between here and the server"
             )
-            return Broken(unreachable, processed=False, passing=True)
+            return Broken(unreachable, passing=True)
         kerberos = type(error).__name__
         if kerberos in ("KerberosExchangeError", "MutualAuthenticationError"):
-            return Broken(self._kerberos(error), processed=False)
+            return Broken(self._kerberos(error))
         if isinstance(error, requests.exceptions.ConnectionError | requests.exceptions.ChunkedEncodingError):
-            return Broken(self._cut(self._reason(causes)), processed=True, passing=True)
-        return Broken(self._damaged(f"an answer without sense ({type(error).__name__})"), processed=True)
+            return Broken(self._cut(self._reason(causes)), passing=True)
+        return Broken(self._damaged(f"an answer without sense ({type(error).__name__})"))
 
     def _library(self, error: Exception, offered: tuple[str, ...], encrypted: bool) -> Broken:
         """Exceptions of the logon libraries, told by name: they are only importable where their extra is installed."""
         name = type(error).__name__
         if name == "NTStatusException":  # CredSSP: the server's verdict on the account
-            return Broken(self._rejected(error, offered), processed=False)
+            return Broken(self._rejected(error, offered))
         if name == "AuthenticationException":
-            return Broken(self._rejected(error, offered), processed=False)
+            return Broken(self._rejected(error, offered))
         if name in ("BadMICError", "SpnegoError") or type(error).__module__.startswith("spnego"):
             if encrypted:
-                return Broken(
-                    self._damaged("an answer that cannot be decrypted"), processed=True, stale=False, passing=True
-                )
-            return Broken(self._not_tried(f"the logon could not be computed here ({name})", offered), processed=False)
+                return Broken(self._damaged("an answer that cannot be decrypted"), passing=True)
+            return Broken(self._not_tried(f"the logon could not be computed here ({name})", offered))
         if isinstance(error, WinRMError) and encrypted:
-            return Broken(self._damaged("an encrypted answer of the wrong length"), processed=True, passing=True)
+            return Broken(self._damaged("an encrypted answer of the wrong length"), passing=True)
         if isinstance(error, WinRMError):
-            return Broken(self._not_tried(self.redact(str(error)), offered), processed=False)
-        return Broken(self._damaged(f"an unexpected failure ({name})"), processed=True)
+            return Broken(self._not_tried(self.redact(str(error)), offered))
+        return Broken(self._damaged(f"an unexpected failure ({name})"))
 
     # -- our errors ---------------------------------------------------------------------------------------------------
 

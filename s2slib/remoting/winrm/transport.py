@@ -37,6 +37,9 @@ _HEADERS = {
 }
 
 
+_SEVERAL_LEGS = ("ntlm", "credssp")
+
+
 class AnswerRefused(Exception):
     """An answer that is not read: a redirect, a compressed or an oversized body. The text says which."""
 
@@ -61,13 +64,18 @@ class Transport(winrm.transport.Transport):
             proxy=target.proxy,
         )
         self.offered: tuple[str, ...] = ()
+        self.status = 200  # of the last answer
         self.connect_timeout_s = target.timeouts.connect_s
         self.read_timeout_sec = target.timeouts.operation_s + 10
         self._target = target
         self._sockets = _Sockets()
 
     def build_session(self) -> requests.Session:
-        """The session, made and (where messages are encrypted) authenticated at first use."""
+        """The session, made and logged on at first use.
+
+        The logon is an exchange of its own with an empty body, where it takes several legs: so a message leaves on a
+        connection that is logged on, and what answers it is no verdict on the account.
+        """
         if self.session is not None:
             return self.session
         session = requests.Session()
@@ -84,6 +92,9 @@ class Transport(winrm.transport.Transport):
         try:
             if self._encrypts(session):
                 self.setup_encryption(session)
+            elif self.auth_method in _SEVERAL_LEGS:
+                empty = session.prepare_request(requests.Request("POST", self.endpoint))
+                self._send_message_request(session, empty)
         except BaseException:
             self.close_session()
             raise
@@ -96,7 +107,7 @@ class Transport(winrm.transport.Transport):
 
     @property
     def left(self) -> bool:
-        """Whether anything of a request went out, to the server or to a proxy that may have passed it on."""
+        """Whether anything of a message went out, to the server or to a proxy that may have passed it on."""
         return self._sockets.left
 
     @left.setter
@@ -111,7 +122,14 @@ class Transport(winrm.transport.Transport):
         self, session: requests.Session, prepared_request: requests.PreparedRequest
     ) -> requests.Response:
         timeout = (self.connect_timeout_s, self.read_timeout_sec)
-        response = session.send(prepared_request, timeout=timeout, allow_redirects=False)
+        self._sockets.carrying = bool(prepared_request.body)
+        try:
+            response = session.send(prepared_request, timeout=timeout, allow_redirects=False)
+        except Exception as error:
+            # requests-credssp takes every status but 200 for a refused logon
+            if type(error).__name__ == "AuthenticationException" and self.status not in (200, 401):
+                raise winrm.exceptions.WinRMTransportError("http", self.status, "") from error
+            raise
         if 300 <= response.status_code < 400:
             raise AnswerRefused(f"a redirect (HTTP {response.status_code})")
         if response.status_code == 401:
@@ -190,11 +208,14 @@ def _tls_context(target: Target) -> ssl.SSLContext:
 
 
 class _Sockets:
-    """The connections of one session, so that another thread can break them. `left`: bytes of a request went out."""
+    """The connections of one session, so that another thread can break them.
+
+    `carrying`: what is sent now holds a message, and is no leg of a logon. `left`: something of a message went out.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self.left = False
+        self.left = self.carrying = False
         self._connections: weakref.WeakSet[Any] = weakref.WeakSet()
 
     def watch(self, connection: HTTPConnection) -> None:
@@ -240,6 +261,7 @@ class _Adapter(requests.adapters.HTTPAdapter):
 
     def build_response(self, req: Any, resp: Any) -> requests.Response:
         response = super().build_response(req, resp)
+        self._transport.status = response.status_code
         if response.status_code == 401:
             self._transport.offered = tuple(_schemes(resp.headers.getlist("WWW-Authenticate")))
         if response.status_code == 407:
@@ -291,7 +313,7 @@ def _pools(sockets: _Sockets) -> dict[str, Any]:
         def send(self, data: Any) -> None:
             if self.sock is None:  # type: ignore[attr-defined]
                 self.connect()
-            sockets.left = sockets.left or self.is_there
+            sockets.left = sockets.left or (self.is_there and sockets.carrying)
             super().send(data)  # type: ignore[misc]
 
     class Plain(Noted, HTTPConnection):

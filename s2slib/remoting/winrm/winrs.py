@@ -6,7 +6,8 @@ What may be repeated after a failure, and how:
 | --- | --- | --- |
 | Create | once more, new connection | no: the failure is reported, a shell left behind ends by its idle timeout |
 | Command | once more | no |
-| Send | once more; fault 170 (busy) up to three times | no: it may have arrived |
+| Send of requests | no: it may have arrived; whoever sent them asks the process | no |
+| Send of what may come twice | once more; fault 170 (busy) up to three times | again, up to three times |
 | Receive | once more | again with the same MessageID, up to three times: Windows answers with the same data |
 | Signal, Delete | once more | best effort, never reported |
 """
@@ -54,7 +55,7 @@ class Wire(Protocol):
     session: Any
     encryption: Any
     offered: tuple[str, ...]
-    left: bool  # whether anything of a request went out since this was set to False
+    left: bool  # whether anything of a message went out since this was set to False
 
     def send_message(self, message: str | bytes) -> bytes: ...
     def close_session(self) -> None: ...
@@ -100,13 +101,14 @@ class Connection:
         options: dict[str, str] | None = None,
         shell_id: str | None = None,
         repeatable: bool = False,
+        once: bool = False,
     ) -> ET.Element:
-        """The answer to one message. Raises Broken; repeats only by the table above."""
+        """The answer to one message. Raises Broken; repeats only by the table above: never with `once`."""
         message_id = uuid.uuid4()
         wait_s = int(max(1, min(self._target.timeouts.operation_s, deadline.left())))
         message = self._envelope(message_id, action, body, options or {}, shell_id, wait_s)
         repeats = _REPEATS if repeatable else 0
-        fresh = False
+        fresh = once
         while True:
             try:
                 return wsman.parse(self._once(message, deadline, wait_s), message_id)
@@ -158,11 +160,11 @@ class Connection:
             with self._logon(wire, deadline):
                 return bounded(lambda: self._protocol.send_message(message), limit, wire.abort)
         except BaseException as error:
-            self._note(wire)
             if not isinstance(error, Exception) or not _is_answer(error):
                 self._abandon(wire)
             raise
         finally:
+            self._note(wire)
             self._used_at = self._clock()
 
     @contextlib.contextmanager
@@ -188,12 +190,13 @@ class Connection:
         self._wire = None
 
     def _note(self, wire: Wire) -> None:
-        """How far the exchange had come that just failed."""
+        """How far the exchange came."""
         self._offered, self._encrypted, self._left = wire.offered, wire.encryption is not None, wire.left
 
     def _translated(self, error: Exception) -> Broken:
-        broken = self._boundary.translate(error, offered=self._offered, encrypted=self._encrypted, left=self._left)
+        broken = self._boundary.translate(error, offered=self._offered, encrypted=self._encrypted)
         if broken is not error:
+            broken.left = self._left
             broken.error.__cause__ = error
         return broken
 
@@ -234,14 +237,17 @@ class Shell:
         except wsman.BadEnvelope as error:
             raise self._connection.broken(error) from error
 
-    def send(self, data: bytes, deadline: Deadline) -> None:
-        """Bytes for standard input, in pieces that fit an envelope. Raises Broken; `processed` counts all pieces."""
+    def send(self, data: bytes, deadline: Deadline, *, once: bool = False) -> None:
+        """Bytes for standard input, in pieces that fit an envelope. Raises Broken.
+
+        `once`: what may not come twice. `left` counts all pieces.
+        """
         sent = False
         for start in range(0, len(data), SEND_LIMIT):
             try:
-                self._send(data[start : start + SEND_LIMIT], deadline)
+                self._send(data[start : start + SEND_LIMIT], deadline, once)
             except Broken as broken:
-                broken.processed = broken.processed or sent
+                broken.left = broken.left or sent
                 raise
             sent = True
 
@@ -267,16 +273,18 @@ class Shell:
             self._try(wsman.DELETE, {}, deadline)
             self.shell_id = ""
 
-    def _send(self, piece: bytes, deadline: Deadline) -> None:
+    def _send(self, piece: bytes, deadline: Deadline, once: bool) -> None:
         body = wsman.send_body(self._command_id, piece)
         for attempt in range(_REPEATS + 1):
             try:
-                self._connection.exchange(wsman.SEND, body, deadline, shell_id=self.shell_id)
+                self._connection.exchange(
+                    wsman.SEND, body, deadline, shell_id=self.shell_id, repeatable=not once, once=once
+                )
                 return
             except Broken as broken:
                 if _is_operation_timeout(broken):
                     return  # the input is usually processed: its answer will tell
-                if broken.code != BUSY or attempt == _REPEATS or deadline.left() <= _BUSY_S:
+                if once or broken.code != BUSY or attempt == _REPEATS or deadline.left() <= _BUSY_S:
                     raise
             self._sleep(_BUSY_S)
 

@@ -39,10 +39,9 @@ def translate(
     *,
     offered: tuple[str, ...] = (),
     encrypted: bool = False,
-    left: bool = False,
     **kwargs: object,
 ) -> Broken:
-    return boundary(**kwargs).translate(error, offered=offered, encrypted=encrypted, left=left)  # type: ignore[arg-type]
+    return boundary(**kwargs).translate(error, offered=offered, encrypted=encrypted)  # type: ignore[arg-type]
 
 
 def fault(
@@ -67,64 +66,62 @@ UNRESOLVED = rq.ConnectionError(
     u3.MaxRetryError(None, "/", u3.NameResolutionError("h", None, OSError("gone")))  # type: ignore[arg-type]
 )
 TABLE = [
-    (InvalidCredentialsError("x"), errors.AuthenticationFailed, False),
-    (NTStatusException(0x8009030C, "x"), errors.AuthenticationFailed, False),
-    (AuthenticationException("cut"), errors.AuthenticationFailed, False),
-    (PermissionError("no token"), errors.LogonNotTried, False),
-    (SpnegoError(error_code=1), errors.LogonNotTried, False),
-    (WinRMError("no Kerberos library"), errors.LogonNotTried, False),
-    (fault(5), errors.AccessDenied, False),
-    (fault(2147942405), errors.AccessDenied, False),
-    (fault(subcode="w:AccessDenied"), errors.AccessDenied, False),
-    (fault(2150859173), errors.QuotaExceeded, False),
-    (fault(wmi=2150859174), errors.QuotaExceeded, False),
-    (fault(2150858843), errors.ShellGone, False),
-    (fault(170), errors.ServiceFault, False),
-    (fault(995), errors.ServiceFault, True),
-    (fault(87), errors.ServiceFault, False),
-    (WinRMOperationTimeoutError(), errors.Stalled, True),
-    (NoAnswerInTime(), errors.Stalled, True),
-    (WinRMTransportError("http", 403, ""), errors.AccessDenied, False),
-    (WinRMTransportError("http", 404, ""), errors.ServiceUnavailable, False),
-    (WinRMTransportError("http", 413, ""), errors.ProtocolBroken, False),
-    (WinRMTransportError("http", 400, ""), errors.ServiceUnavailable, False),
-    (WinRMTransportError("http", 500, "<html>hush"), errors.ServiceUnavailable, True),
-    (WinRMTransportError("http", 503, ""), errors.ServiceUnavailable, True),
-    (AnswerRefused("a redirect (HTTP 302)"), errors.ServiceUnavailable, True),
-    (UNRESOLVED, errors.NameNotResolved, False),
-    (new_connection(ConnectionRefusedError(111, "refused")), errors.ConnectionRefused, False),
-    (new_connection(OSError(113, "no route")), errors.Unreachable, False),
-    (rq.ConnectTimeout("x"), errors.ConnectTimedOut, False),
-    (rq.ReadTimeout("x"), errors.Stalled, True),
-    (rq.ConnectionError(u3.ProtocolError("aborted", ConnectionResetError(104, "reset"))), errors.ConnectionCut, True),
-    (rq.ChunkedEncodingError("x"), errors.ConnectionCut, True),
-    (rq.ProxyError("x"), errors.ProxyFailed, False),
-    (rq.InvalidProxyURL("x"), errors.ProxyFailed, False),
-    (rq.InvalidURL("x"), errors.ProtocolBroken, True),
-    (unverified(19), errors.TlsUntrusted, False),
-    (unverified(62), errors.TlsWrongName, False),
-    (unverified(64), errors.TlsWrongName, False),
-    (unverified(10), errors.TlsExpired, False),
-    (unverified(9), errors.TlsExpired, False),
-    (rq.SSLError("handshake"), errors.TlsFailed, True),
-    (ConnectionResetError(104, "reset"), errors.ConnectionCut, True),
-    (ET.ParseError("x"), errors.ProtocolBroken, True),
-    (StopIteration(), errors.ProtocolBroken, True),
-    (AssertionError(), errors.ProtocolBroken, True),
-    (KeyError("content-type"), errors.ProtocolBroken, True),
-    (UnicodeDecodeError("utf-8", b"x", 0, 1, "bad"), errors.ProtocolBroken, True),
-    (BadEnvelope("x"), errors.ProtocolBroken, True),
-    (RuntimeError("?"), errors.ProtocolBroken, True),
+    (InvalidCredentialsError("x"), errors.AuthenticationFailed),
+    (NTStatusException(0x8009030C, "x"), errors.AuthenticationFailed),
+    (AuthenticationException("cut"), errors.AuthenticationFailed),
+    (PermissionError("no token"), errors.LogonNotTried),
+    (SpnegoError(error_code=1), errors.LogonNotTried),
+    (WinRMError("no Kerberos library"), errors.LogonNotTried),
+    (fault(5), errors.AccessDenied),
+    (fault(2147942405), errors.AccessDenied),
+    (fault(subcode="w:AccessDenied"), errors.AccessDenied),
+    (fault(2150859173), errors.QuotaExceeded),
+    (fault(wmi=2150859174), errors.QuotaExceeded),
+    (fault(2150858843), errors.ShellGone),
+    (fault(170), errors.ServiceFault),
+    (fault(995), errors.ServiceFault),
+    (fault(87), errors.ServiceFault),
+    (WinRMOperationTimeoutError(), errors.Stalled),
+    (NoAnswerInTime(), errors.Stalled),
+    (WinRMTransportError("http", 403, ""), errors.AccessDenied),
+    (WinRMTransportError("http", 404, ""), errors.ServiceUnavailable),
+    (WinRMTransportError("http", 413, ""), errors.ProtocolBroken),
+    (WinRMTransportError("http", 400, ""), errors.ServiceUnavailable),
+    (WinRMTransportError("http", 500, "<html>hush"), errors.ServiceUnavailable),
+    (WinRMTransportError("http", 503, ""), errors.ServiceUnavailable),
+    (AnswerRefused("a redirect (HTTP 302)"), errors.ServiceUnavailable),
+    (UNRESOLVED, errors.NameNotResolved),
+    (new_connection(ConnectionRefusedError(111, "refused")), errors.ConnectionRefused),
+    (new_connection(OSError(113, "no route")), errors.Unreachable),
+    (rq.ConnectTimeout("x"), errors.ConnectTimedOut),
+    (rq.ReadTimeout("x"), errors.Stalled),
+    (rq.ConnectionError(u3.ProtocolError("aborted", ConnectionResetError(104, "reset"))), errors.ConnectionCut),
+    (rq.ChunkedEncodingError("x"), errors.ConnectionCut),
+    (rq.ProxyError("x"), errors.ProxyFailed),
+    (rq.InvalidProxyURL("x"), errors.ProxyFailed),
+    (rq.InvalidURL("x"), errors.ProtocolBroken),
+    (unverified(19), errors.TlsUntrusted),
+    (unverified(62), errors.TlsWrongName),
+    (unverified(64), errors.TlsWrongName),
+    (unverified(10), errors.TlsExpired),
+    (unverified(9), errors.TlsExpired),
+    (rq.SSLError("handshake"), errors.TlsFailed),
+    (ConnectionResetError(104, "reset"), errors.ConnectionCut),
+    (ET.ParseError("x"), errors.ProtocolBroken),
+    (StopIteration(), errors.ProtocolBroken),
+    (AssertionError(), errors.ProtocolBroken),
+    (KeyError("content-type"), errors.ProtocolBroken),
+    (UnicodeDecodeError("utf-8", b"x", 0, 1, "bad"), errors.ProtocolBroken),
+    (BadEnvelope("x"), errors.ProtocolBroken),
+    (RuntimeError("?"), errors.ProtocolBroken),
 ]
 
 
-@pytest.mark.parametrize(("error", "expected", "processed"), TABLE, ids=lambda value: getattr(value, "__name__", None))
-def test_every_foreign_exception_becomes_one_of_ours(
-    error: Exception, expected: type[errors.NotSent], processed: bool
-) -> None:
+@pytest.mark.parametrize(("error", "expected"), TABLE, ids=lambda value: getattr(value, "__name__", None))
+def test_every_foreign_exception_becomes_one_of_ours(error: Exception, expected: type[errors.NotSent]) -> None:
     broken = translate(error)
     assert type(broken.error) is expected
-    assert broken.processed is processed
+    assert not broken.left  # what had left is the connection's to say
     message = str(broken.error)
     assert message.startswith(f"{SERVER}: ")
     assert ". Next: " in message
@@ -135,7 +132,6 @@ def test_every_foreign_exception_becomes_one_of_ours(
 def test_http_400_means_a_lost_context_only_where_there_was_one() -> None:
     error = WinRMTransportError("http", 400, "")
     assert translate(error, encrypted=True).stale
-    assert not translate(error, encrypted=True).processed
     assert not translate(error).stale
 
 
@@ -191,8 +187,3 @@ def test_no_exception_of_a_client_library_is_caught_elsewhere() -> None:
             assert "import requests" not in source, file.name
             assert "from winrm" not in source, file.name
     assert requests.__version__
-
-
-def test_a_proxy_that_fails_after_the_request_went_out_may_have_passed_it_on() -> None:
-    assert not translate(rq.ProxyError("x")).processed
-    assert translate(rq.ProxyError("x"), left=True).processed

@@ -28,7 +28,6 @@ from helpers.remoting_double import (
     words,
 )
 
-from s2slab.network.proxy import ForwardProxy
 from s2slab.winrm import Fault
 from s2slib.remoting.link import AttemptLedger, Link, Timeouts
 from s2slib.remoting.shell.process import RemoteProcess
@@ -323,48 +322,36 @@ def test_a_command_that_arrived_although_its_send_was_cut_is_answered_and_not_re
     assert reader.names().count(WRITE.name) == 1
 
 
-def test_a_write_whose_send_was_cut_without_a_trace_is_uncertain_and_not_repeated(host: Host, reader: Reader) -> None:
+def test_a_write_that_the_process_says_it_never_got_is_handed_over_once_more(host: Host, reader: Reader) -> None:
     with host.link() as link:
         link.run(READ)
         host.settings.faults.append(Fault("Send", "cut", "before"))
+        assert link.run(WRITE).succeeded
+    assert reader.names().count(WRITE.name) == 1
+    assert len(host.processes) == 1
+
+
+def test_a_write_that_never_gets_through_is_known_not_to_have_come(host: Host, reader: Reader) -> None:
+    with host.link() as link:
+        link.run(READ)
+        host.settings.faults += [Fault("Send", "cut", "before"), Fault("Send", "cut", "before", skip=1)]
+        with pytest.raises(errors.NotSent):
+            link.run(WRITE)
+        assert WRITE.name not in reader.names()
+        assert link.run(READ).succeeded
+
+
+def test_a_write_of_which_the_process_cannot_be_asked_is_uncertain_and_not_repeated(host: Host, reader: Reader) -> None:
+    with host.link() as link:
+        link.run(READ)
+        host.settings.faults.append(Fault("Send", "cut", "before", count=99))
         with pytest.raises(errors.OutcomeUncertain) as uncertain:
             link.run(WRITE)
+        host.settings.faults.clear()
         assert uncertain.value.command == WRITE
         assert WRITE.name not in reader.names()
         assert link.run(READ).succeeded
     assert host.shells_left() == 0
-
-
-class OneServer:
-    """A network of one server, for a proxy in front of it."""
-
-    def __init__(self, host: Host) -> None:
-        self._host = host
-
-    def address(self, name: str, port: int) -> tuple[str, int]:
-        """The host's own port, whatever is asked for."""
-        return "127.0.0.1", self._host.https if port == 5986 else self._host.http
-
-
-@pytest.mark.parametrize(("tls", "port"), [(False, 5985), (True, 5986)])
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_a_write_that_is_cut_behind_a_proxy_is_not_said_to_be_unsent(
-    host: Host, reader: Reader, tls: bool, port: int, when: Any
-) -> None:
-    proxy = ForwardProxy(OneServer(host))  # type: ignore[arg-type]
-    url = f"http{'s' if tls else ''}://127.0.0.1:{port}/wsman"
-    try:
-        with host.link(tls=tls, url=url, proxy=f"http://127.0.0.1:{proxy.start()}") as link:
-            link.run(READ)
-            host.settings.faults.append(Fault("Send", "cut", when))
-            if when == "after":
-                assert link.run(WRITE).succeeded
-            else:
-                with pytest.raises(errors.OutcomeUncertain):
-                    link.run(WRITE)
-        assert reader.names().count(WRITE.name) == (1 if when == "after" else 0)
-    finally:
-        proxy.close()
 
 
 def test_idle_connections_that_the_server_dropped_do_not_disturb_the_next_command(host: Host, reader: Reader) -> None:
@@ -475,7 +462,7 @@ def test_a_person_s_interrupt_ends_the_process_and_the_link_goes_on_with_a_new_o
 
     with Link(host.target(), sleep=interrupted) as link:
         link.run(READ)
-        host.settings.faults.append(Fault("Send", "fault_code", code=170))
+        host.settings.faults.append(Fault("Send", "fault_code", code=170, count=2))
         with pytest.raises(KeyboardInterrupt):
             link.run(READ, timeout_s=10)
         assert host.processes[0].join(2)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from helpers.change_world import ALL, EX1, FE1, WRITING, ChangeWorld, audit, carry_out, states, wrap_run
@@ -21,11 +22,15 @@ from s2slib.runbook.model.record import EXIT_CODES
 from s2slib.runbook.run import Run
 
 AS_LONG_AS_IT_TAKES = 99
-BREAKS = {
-    "before the request": ("Send", "before"),
-    "after the effect": ("Receive", "after"),
-    "in the reply": ("Receive", "mid_reply"),
+BREAKS: dict[str, dict[str, Any]] = {
+    "before the request": {"action": "Send", "kind": "cut", "when": "before"},
+    "after the effect": {"action": "Receive", "kind": "cut", "when": "after"},
+    "in the reply": {"action": "Receive", "kind": "cut", "when": "mid_reply"},
+    "denied after the effect": {"action": "Send", "kind": "http_403", "when": "after"},
+    "busy after the effect": {"action": "Send", "kind": "fault_code", "code": 170, "when": "after"},
+    "no shell after the effect": {"action": "Send", "kind": "fault_code", "code": 2150858843, "when": "after"},
 }
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in BREAKS if name != "after the effect"]
 
 
 @dataclass
@@ -46,8 +51,7 @@ class Breaking:
             send()  # a script has its session prepared first, which is what a broken link would hit
             raise OutcomeUncertain(server, "the link broke", command)
         settings = self.world.lab.winrm[server].settings
-        action, when = BREAKS[self.where]
-        fault = Fault(action, "cut", when, count=AS_LONG_AS_IT_TAKES)  # type: ignore[arg-type]
+        fault = Fault(**BREAKS[self.where], count=AS_LONG_AS_IT_TAKES)
         assert self.run is not None
         self.run.estates._channel(server).run(windows.wait(1), timeout_s=60)  # the command is to be lost, not the logon
         settings.faults.append(fault)
@@ -72,15 +76,8 @@ def no_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("s2slib.remoting.winrm.winrs._BACKOFF_S", 0.0)
 
 
-@pytest.mark.parametrize(
-    "where",
-    [
-        "after the effect",
-        pytest.param("before the request", marks=pytest.mark.slow),
-        pytest.param("in the reply", marks=pytest.mark.slow),
-    ],
-)
-def test_a_link_cut_around_every_write_is_settled_by_reading(where: str, estate: ChangeWorld) -> None:
+@pytest.mark.parametrize("where", ["after the effect", *SLOW])
+def test_a_link_that_breaks_around_every_write_is_settled_by_reading(where: str, estate: ChangeWorld) -> None:
     folder, breaking = estate.folder(), Breaking(estate, where)
     for name in WRITING:
         for _ in range(len(BREAKS) * 4):
