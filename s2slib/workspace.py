@@ -109,6 +109,11 @@ class Workspace:
         ]
         return tuple(folder for _, _, folder in sorted(found))
 
+    def all_runs(self) -> tuple[Path, ...]:
+        """Every run folder, oldest first."""
+        folders = self.runs.iterdir() if self.runs.is_dir() else iter(())
+        return tuple(sorted(folder for folder in folders if folder.is_dir() and RunName.parse(folder.name)))
+
     def open_run(self, deployment: str) -> Path | None:
         """The deployment's open run; None if none is open or its folder is gone."""
         try:
@@ -143,19 +148,6 @@ class Workspace:
     def close_run(self, deployment: str) -> None:
         """Afterwards the deployment has no open run; the folder stays."""
         self._pointer(deployment).unlink(missing_ok=True)
-
-    def run(self, deployment: str, run_folder: str = "", *, now: datetime | None = None) -> Path:
-        """The run that a `run_folder` parameter means: "" is the open run, else a new one, which is opened; "new" a new one.
-
-        Otherwise a name in `runs/` or the path of an existing run folder. A run of another deployment is refused.
-        """
-        if run_folder and run_folder != NEW_RUN:
-            return self.find_run(run_folder, deployment)
-        folder = None if run_folder == NEW_RUN else self.open_run(deployment)
-        if folder is None:
-            folder = self.new_run(deployment, now=now)
-            self.set_open_run(deployment, folder)
-        return folder
 
     def find_run(self, name_or_path: str, deployment: str | None = None) -> Path:
         """An existing run folder by its name in `runs/`, by an unambiguous end of it (`ab12`), or by a path."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from pathlib import Path
+from typing import Any
 
 from s2slib import workspace
 from s2slib.cli.execute import run_notebooks
@@ -12,11 +13,14 @@ from s2slib.credentials.resolver import Resolver
 from s2slib.deployment import Deployment, load
 from s2slib.deployment.saved import of_run
 from s2slib.records.journal import Journal, told, torn, verify, verify_end
+from s2slib.records.logons import RejectedLogons
 from s2slib.records.redaction import Redactor
+from s2slib.runbook.control.acceptance import OTHER_REACH
 from s2slib.runbook.control.approval import ApprovalError
 from s2slib.runbook.control.control import ChangeControl
 from s2slib.runbook.control.lock import Holder, Refused, account, unlock, writer_lock
-from s2slib.runbook.model.finding import blocking, ordered
+from s2slib.runbook.control.standing import Standing, close, standing
+from s2slib.runbook.model.finding import Finding, blocking, ordered
 from s2slib.runbook.model.plan import Plan, PlanError
 from s2slib.runbook.model.record import EXIT_CODES, Operator, RunRecord
 from s2slib.runbook.reading.scope import Scope
@@ -55,9 +59,12 @@ def _next(deployment: Deployment, folder: Path) -> str:
 def approve(run: str, values: dict[str, str], as_json: bool) -> int:
     """Record an approval of a run's plan; ApprovalError or PlanError when it cannot be taken."""
     control, folder = _control(run)
+    before = control.approval
     given = control.approve(**values)
     report = Reporter(as_json)
     report.line(f"plan {given.plan_hash}")
+    if before is not None and before != given:
+        report.line(f"in place of: {before.line()}")
     report.line(given.line())
     report.line(f"in the window: s2s apply {folder.name}")
     report.object(run=folder.name, outcome="approved", plan_hash=given.plan_hash, approval=to_json(given))
@@ -67,12 +74,24 @@ def approve(run: str, values: dict[str, str], as_json: bool) -> int:
 def check_plan(run: str, as_json: bool) -> int:
     """Read both estates and say whether apply would carry the run's plan out now; 3 when it would not."""
     folder = workspace.find().find_run(run)
+    where = standing(folder)
+    where.refuse_looks()
+    where.refuse_ended()
     deployment = of_run(folder)
     report = Reporter(as_json)
-    recorded = _recorded(_control_of(folder, deployment))
+    control = _control_of(folder, deployment)
+    recorded = _recorded(control)
+    against = blocking(control.approved(recorded))
+    if recorded and any(finding.id == OTHER_REACH.id for finding in against):
+        return _not_accepted(report, folder, recorded, against)
     with Run.open(deployment, folder, mode="check", resolver=Resolver(Redactor()), progress=report.dim) as opened:
         opened.inspect()
         findings = opened.acceptance()
+    return _not_accepted(report, folder, recorded, findings)
+
+
+def _not_accepted(report: Reporter, folder: Path, recorded: Plan | None, findings: list[Finding]) -> int:
+    """Say whether anything stands against a plan, and what."""
     against = blocking(findings)
     report.findings(ordered(findings))
     report.line(
@@ -99,14 +118,31 @@ def apply(target: str, confirmed: tuple[str, ...], as_json: bool) -> int:
             )
         return run_notebooks("apply", deployment, as_json=as_json, confirmed_restarts=confirmed)
     folder = workspace.find().find_run(target)
-    return _carry_on(folder, confirmed, as_json)
+    ended = _ended_well(folder, as_json)
+    return _carry_on(folder, confirmed, as_json) if ended is None else ended
 
 
 def resume(run: str, confirmed: tuple[str, ...], as_json: bool) -> int:
     """Go on with a run that was stopped, killed or held: the same code as apply, by the one rule."""
     control, folder = _control(run)
+    ended = _ended_well(folder, as_json)
+    if ended is not None:
+        return ended
     _take_stop_back(control, folder)
     return _carry_on(folder, confirmed, as_json, backing_out=control.history.backed_out)
+
+
+def _ended_well(folder: Path, as_json: bool) -> int | None:
+    """0 where the run has proven its trust: nothing is left to do, nothing is written. RunEnded for a look or another end."""
+    where = standing(folder)
+    where.refuse_looks()
+    if where.outcome != "trusted" or not where.ended:
+        where.refuse_ended()
+        return None
+    report = Reporter(as_json)
+    report.line(f"{where.name} has ended: {where.ended}. 0 changed; nothing was contacted", "bold green")
+    report.object(run=where.name, outcome="trusted", plan_hash="", changes=[], ended=where.ended)
+    return 0
 
 
 def _take_stop_back(control: ChangeControl, folder: Path) -> None:
@@ -149,6 +185,10 @@ def back_out(run: str, confirmed: tuple[str, ...], show: bool, as_json: bool) ->
     """Undo what a run did, newest first; with `show` only print what that would be, from the run folder alone."""
     control, folder = _control(run)
     if not show:
+        where = standing(folder)
+        where.refuse_looks()
+        if where.kind == "back-out":
+            where.refuse_ended()
         control.back_out()  # refuses before anything is contacted
         _take_stop_back(control, folder)
         deployment = of_run(folder)
@@ -189,10 +229,84 @@ def journal(run: str, as_json: bool) -> int:
 def stop(run: str, as_json: bool) -> int:
     """Ask the writer of a run to stop before its next change."""
     control, folder = _control(run)
+    standing(folder).refuse_ended()
     control.ask_to_stop()
     report = Reporter(as_json)
     report.line(f"asked: the writer of {folder.name} stops before its next change; s2s resume {folder.name} goes on")
     report.object(run=folder.name, outcome="asked", plan_hash="")
+    return 0
+
+
+def status(run: str, as_json: bool) -> int:
+    """Where a run stands: what it made, what is open, what can be typed next."""
+    where = standing(workspace.find().find_run(run))
+    report = Reporter(as_json)
+    report.line(where.line(), "bold")
+    for title in where.made:
+        report.line(f"    made: {title}")
+    for title in where.open:
+        report.line(f"    open, settled by reading when the run goes on: {title}", "yellow")
+    for command in where.next_commands():
+        report.line(f"next: {command}")
+    report.object(**_row(where))
+    return 0
+
+
+def runs(params: Path | None, as_json: bool) -> int:
+    """Every run, newest first; those of one deployment where its params file is given."""
+    wanted = load(params).deployment if params else ""
+    places = workspace.find()
+    found = [standing(folder) for folder in reversed(places.all_runs()) if not wanted or _is_of(folder, wanted)]
+    report = Reporter(as_json)
+    for where in found:
+        report.line(where.line())
+    if not found:
+        report.line(f"no runs{' of ' + wanted if wanted else ''} in {places.runs}")
+    report.object(runs=[_row(where) for where in found])
+    return 0
+
+
+def _is_of(folder: Path, deployment: str) -> bool:
+    name = workspace.RunName.parse(folder.name)
+    return name is not None and name.deployment == deployment
+
+
+def _row(where: Standing) -> dict[str, Any]:
+    return {
+        "run": where.name,
+        "kind": where.kind,
+        "outcome": where.outcome or "",
+        "ended": where.ended,
+        "made": list(where.made),
+        "open": list(where.open),
+        "next": list(where.next_commands()),
+    }
+
+
+def close_run(run: str, reason: str, as_json: bool) -> int:
+    """End a run by hand; Refused while a change of it is open, or somebody writes."""
+    control, folder = _control(run)
+    where = standing(folder)
+    where.refuse_ended()
+    if where.open:
+        raise Refused(
+            f"{where.open[0]}: it is not known what became of it; s2s resume {where.name} settles it by reading"
+        )
+    with writer_lock(folder.parent, of_run(folder).deployment, folder.name, taken_over=control.note_dead_writer):
+        close(folder, account(), reason)
+    report = Reporter(as_json)
+    report.line(standing(folder).line())
+    report.object(**_row(standing(folder)))
+    return 0
+
+
+def forget_logons(run: str, as_json: bool) -> int:
+    """Let the accounts that were rejected in a run be tried again."""
+    folder = workspace.find().find_run(run)
+    accounts = RejectedLogons(folder).forget()
+    report = Reporter(as_json)
+    report.line(f"may be tried again: {', '.join(accounts)}" if accounts else "no account was rejected in this run")
+    report.object(run=folder.name, outcome="unlocked", plan_hash="", accounts=list(accounts))
     return 0
 
 

@@ -17,6 +17,8 @@ from s2slib.deployment.saved import portable, save
 from s2slib.records.journal import JournalError, verify
 from s2slib.records.redaction import Redactor
 from s2slib.runbook.control.history import History
+from s2slib.runbook.control.lock import account
+from s2slib.runbook.control.standing import note_change
 from s2slib.runbook.model.record import RunRecord
 from s2slib.runbook.run import RUN_ENDS
 
@@ -57,6 +59,8 @@ def run_notebooks(
     if folder is None:
         folder = places.new_run(deployment.deployment)
         save(deployment, folder)
+    if verb == "apply":
+        note_change(folder, account())
     report = report or Reporter(as_json)
     report.begin(deployment.deployment, verb, folder)
     parameters: dict[str, Any] = {

@@ -201,6 +201,49 @@ def journal(run: str, as_json: bool) -> int:
 @main.command()
 @_run
 @_json
+def status(run: str, as_json: bool) -> int:
+    """Where a run stands: its kind, what it made, what is open, and what can be typed next. Contacts no server.
+
+    \b
+    Example: s2s status ab12
+    """
+    from s2slib.cli import change
+
+    return _guarded(lambda: change.status(run, as_json))
+
+
+@main.command()
+@click.argument("params", type=click.Path(path_type=Path), required=False)
+@_json
+def runs(params: Path | None, as_json: bool) -> int:
+    """List the runs, newest first; those of one deployment where its params file is given.
+
+    \b
+    Example: s2s runs params/litware.yaml
+    """
+    from s2slib.cli import change
+
+    return _guarded(lambda: change.runs(params, as_json))
+
+
+@main.command()
+@_run
+@click.option("--reason", required=True, help="Why it does not go on; kept in the run folder.")
+@_json
+def close(run: str, reason: str, as_json: bool) -> int:
+    """End a run by hand: abandoned, superseded, failed for good. Nothing is written into its folder any more.
+
+    \b
+    Example: s2s close ab12 --reason "window cancelled"
+    """
+    from s2slib.cli import change
+
+    return _guarded(lambda: change.close_run(run, reason, as_json))
+
+
+@main.command()
+@_run
+@_json
 def stop(run: str, as_json: bool) -> int:
     """Ask the writer of a run to stop before its next change.
 
@@ -214,16 +257,18 @@ def stop(run: str, as_json: bool) -> int:
 
 @main.command()
 @_run
+@click.option("--logons", is_flag=True, help="Instead: let accounts that were rejected in this run be tried again.")
 @_json
-def unlock(run: str, as_json: bool) -> int:
+def unlock(run: str, logons: bool, as_json: bool) -> int:
     """Remove the lock record that a dead writer on another machine left behind. Refused while a writer is alive here.
 
     \b
     Example: s2s unlock ab12
+             s2s unlock ab12 --logons
     """
     from s2slib.cli import change
 
-    return _guarded(lambda: change.release(run, as_json))
+    return _guarded(lambda: (change.forget_logons if logons else change.release)(run, as_json))
 
 
 @main.command()

@@ -7,7 +7,7 @@ import json
 import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import Field, PrivateAttr, ValidationInfo, model_validator
@@ -224,8 +224,17 @@ class Deployment(Section):
         document = self.model_dump(mode="json", exclude={"network": True, "credentials": True})
         for section in ("lync", "exchange"):
             del document[section]["endpoint"], document[section]["powershell_uri"]
-        text = json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-        return hashlib.sha256(unicodedata.normalize("NFC", text).encode("utf-8")).hexdigest()
+        return _digest(document)
+
+    def reach_fingerprint(self) -> str:
+        """SHA-256 (hex) of how the servers are reached and as whom: the network but its timeouts, endpoints, references to
+        credentials. Where a plan is approved, this is approved with it."""
+        reach = {"endpoint", "powershell_uri"}
+        document = self.model_dump(
+            mode="json", include={"network": True, "credentials": True, "lync": reach, "exchange": reach}
+        )
+        del document["network"]["timeouts_s"]
+        return _digest(document)
 
     def to_yaml(self) -> str:
         """The whole declaration, defaults included, as a params file that loads to an equal deployment."""
@@ -234,6 +243,11 @@ class Deployment(Section):
     def parameters(self) -> dict[str, object]:
         """The declaration as plain values: what stock papermill would hand to a notebook."""
         return self.model_dump(mode="json")
+
+
+def _digest(document: dict[str, Any]) -> str:
+    text = json.dumps(document, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(unicodedata.normalize("NFC", text).encode("utf-8")).hexdigest()
 
 
 def _port(common: Endpoint, scheme: str) -> int:

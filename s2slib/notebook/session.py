@@ -7,6 +7,7 @@ import atexit
 import contextlib
 import time
 from collections.abc import Callable, Mapping
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,6 @@ from typing import Any
 from IPython.display import display
 
 from s2slib import workspace
-from s2slib.credentials.errors import CredentialError
-from s2slib.credentials.lab_state import LabStateError
 from s2slib.deployment import PARAMETERS, Deployment, DeploymentError, from_parameters
 from s2slib.errors import S2SError
 from s2slib.notebook.approval_form import FIELDS, ApprovalForm
@@ -25,7 +24,8 @@ from s2slib.records.journal import JournalError, told
 from s2slib.remoting.values.command import Cmdlet
 from s2slib.remoting.values.errors import RemotingError
 from s2slib.runbook.control.approval import ApprovalError
-from s2slib.runbook.control.lock import Refused
+from s2slib.runbook.control.lock import Refused, account
+from s2slib.runbook.control.standing import Purpose, chosen, note_change, standing
 from s2slib.runbook.model.change import Change
 from s2slib.runbook.model.finding import blocking
 from s2slib.runbook.model.plan import PlanError
@@ -46,6 +46,7 @@ from s2slib.show.views import (
     verification_view,
 )
 
+OWN = ("mode", "run_folder", "confirmed_restarts")  # parameters of the session, beside the declaration's
 MODES: tuple[Mode, ...] = ("check", "verify", "apply")
 SAID_IN_A_SENTENCE = (ApprovalError, JournalError, PlanError, RecordError, OSError)
 NOT_WANTED = "This deployment wants no approval (policy.approval: not_required), and its records say so."
@@ -59,31 +60,43 @@ class VerificationFailed(S2SError):
     """The trust is not proven."""
 
 
-def open_run(parameters: dict[str, Any]) -> NotebookRun:
-    """The run that a notebook's parameters cell means: pass `globals()`.
+class ParametersChanged(S2SError):
+    """The parameters cell says something else than it said when the run was opened."""
+
+
+def open_run(parameters: dict[str, Any], to: Purpose = "work") -> NotebookRun:
+    """The run that a notebook's parameters cell means: pass `globals()`. `to`: work on it, read its record, or back it out.
 
     `deployment` names a file in params/; a section given as a parameter replaces that section whole. `run_folder` is a
-    run's name or path; "" the deployment's open run, else a new one. DeploymentError, WorkspaceError, CredentialError or
-    LabStateError say what is wrong before any server is contacted.
+    run's name or path; "" the deployment's open run, else a new one. A run that an earlier call left under a name is closed
+    and the name removed, so that no cell goes on with it when this call fails. DeploymentError, WorkspaceError, RunEnded,
+    CredentialError or LabStateError say what is wrong before any server is contacted.
     """
+    for name in [name for name, value in parameters.items() if isinstance(value, NotebookRun)]:
+        parameters.pop(name).close()
     try:
-        return NotebookRun(_open(parameters), parameters.get("approval") or {})
-    except (ValueError, workspace.WorkspaceError, CredentialError, LabStateError, JournalError) as error:
+        run, begins = _open(parameters, to)
+        return NotebookRun(run, parameters.get("approval") or {}, begins=begins, parameters=parameters, to=to)
+    except (ValueError, S2SError) as error:
         raise plainly(error)  # noqa: B904
 
 
-def _open(parameters: dict[str, Any]) -> Run:
+def _open(parameters: dict[str, Any], to: Purpose) -> tuple[Run, str]:
+    if "deployment" not in parameters:
+        raise ValueError("the parameters cell was not run: run it, then this cell again")
     mode = parameters.get("mode", "check")
     if mode not in MODES:
         raise ValueError(f"mode is {mode!r}; allowed are {', '.join(MODES)}")
     places = workspace.find()
     given = {name: parameters[name] for name in PARAMETERS if parameters.get(name) is not None}
     deployment = from_parameters(given, places.params)
-    folder = places.run(deployment.deployment, parameters.get("run_folder") or "")
+    folder, begins = chosen(places, deployment.deployment, str(parameters.get("run_folder") or ""), mode, to)
+    if mode == "apply":
+        note_change(folder, account())
     confirmed = _confirmed(parameters.get("confirmed_restarts"), deployment)
     run = Run.open(deployment, folder, mode=mode, hold=lambda change: change.target in confirmed)
     atexit.register(run.close)
-    return run
+    return run, begins
 
 
 def _confirmed(given: Any, deployment: Deployment) -> tuple[str, ...]:
@@ -99,24 +112,59 @@ def _confirmed(given: Any, deployment: Deployment) -> tuple[str, ...]:
 class NotebookRun:
     """A run in a notebook. Reading and judging never raise for what they find; applying raises unless it is done."""
 
-    def __init__(self, run: Run, approval: Mapping[str, str] | None = None) -> None:
-        self._run = run
+    def __init__(
+        self,
+        run: Run,
+        approval: Mapping[str, str] | None = None,
+        *,
+        begins: str = "",
+        parameters: Mapping[str, Any] | None = None,
+        to: Purpose = "work",
+    ) -> None:
+        """`parameters`: the notebook's names, as they change; what they say at this moment is what the run is for."""
+        self._opened = run
         self._approval = approval or {}
+        self._begins = begins
+        self._to = to
+        self._names = parameters if parameters is not None else {}
+        self._said = self._parameters()
+        self._shown = ""  # hash of the plan that was shown last
+
+    def _parameters(self) -> dict[str, Any]:
+        return {name: deepcopy(self._names[name]) for name in (*PARAMETERS, *OWN) if name in self._names}
+
+    @property
+    def _run(self) -> Run:
+        """The run, for a cell that goes on with it: ParametersChanged or RunEnded when it is not what the cell above says."""
+        now = self._parameters()
+        for name in now:
+            if now[name] != self._said.get(name):
+                raise plainly(
+                    ParametersChanged(
+                        f"{name} says {now[name]!r}, the open run has {self._said.get(name)!r}: run the cell with open_run again"
+                    )
+                )
+        if self._to == "work":
+            try:
+                standing(self._opened.folder).refuse_ended()
+            except S2SError as error:
+                raise plainly(error)  # noqa: B904
+        return self._opened
 
     @property
     def run(self) -> Run:
         """The run itself."""
-        return self._run
+        return self._opened
 
     @property
     def folder(self) -> Path:
         """The run folder."""
-        return self._run.folder
+        return self._opened.folder
 
     @property
     def deployment(self) -> Deployment:
         """The deployment."""
-        return self._run.scope.deployment
+        return self._opened.scope.deployment
 
     def __repr__(self) -> str:
         return repr(self._view())
@@ -125,15 +173,16 @@ class NotebookRun:
         return self._view()._repr_html_()
 
     def _view(self) -> View:
-        scope = self._run.scope
+        scope = self._opened.scope
         rows = (
+            ("run", self._begins or self.folder.name),
             ("deployment", f"{scope.name}: {scope.lync.product} with {scope.exchange.product}"),
-            ("mode", self._run.mode),
+            ("mode", self._opened.mode),
             ("Lync servers", ", ".join(scope.front_ends)),
             ("Exchange servers", ", ".join(server.fqdn for server in scope.exchange_servers)),
             ("approval", scope.policy.approval),
         )
-        return View("Run", self._run.mode, (Table(("", ""), rows),))
+        return View("Run", self._opened.mode, (Table(("", ""), rows),))
 
     def inspect(self) -> View:
         """Read every server and show what they say."""
@@ -167,12 +216,13 @@ class NotebookRun:
 
     async def _carried_out(self, work: Callable[..., PhaseResult], *arguments: str) -> View:
         """The result of a writer's work; what was seen, and one sentence, where apply did not come to `done`."""
+        run = self._run
         try:
             result = await self._finished(work, *arguments)
         except SAID_IN_A_SENTENCE as error:
             raise plainly(error)  # noqa: B904
         view = result_view(result)
-        if self._run.mode == "apply" and result.state != "done":
+        if run.mode == "apply" and result.state != "done":
             display(view)  # type: ignore[no-untyped-call]
             raise plainly(PhaseNotDone(f"{result.title}: {result.state}. {result.detail}"))
         return view
@@ -198,6 +248,7 @@ class NotebookRun:
         plan = run.plan()
         shown = replace(plan, changes=tuple(change.bind(run.control.known()) for change in plan.changes))
         view = plan_ticket(run.scope, plan.hash, shown, facts, findings, run.control)
+        self._shown = plan.hash
         if run.control.may_keep_plan:  # beside an approved plan another one is only shown
             write_text(self.folder / "plan.html", run.redactor.text(page(view, f"Change {run.scope.name}")))
             write_text(self.folder / "plan.txt", run.redactor.text(repr(view)) + "\n")
@@ -211,10 +262,11 @@ class NotebookRun:
     def approve(self, form: ApprovalForm) -> View:
         """Record what the form says, if anything; what will not do is said, and nothing is recorded."""
         control = self._run.control
+        before = control.approval
         typed = form.values()
         try:
             if typed:
-                control.approve(**{name: typed.get(name, "") for name, _ in FIELDS})
+                control.approve(**{name: typed.get(name, "") for name, _ in FIELDS}, shown=self._shown)
             approval = control.approval
         except (ApprovalError, PlanError) as error:
             return View("Approval", "refused", (str(error),))
@@ -223,7 +275,8 @@ class NotebookRun:
             return View(
                 "Approval", "pending" if wanted else "", ("Nobody has approved this plan." if wanted else NOT_WANTED,)
             )
-        return View("Approval", "ok", (approval.line(), f"plan {approval.plan_hash}"))
+        replaced = (f"in place of: {before.line()}",) if before is not None and before != approval else ()
+        return View("Approval", "ok", (approval.line(), f"plan {approval.plan_hash}", *replaced))
 
     def acceptance(self) -> View:
         """Whether apply would carry the run's plan out now, and what has moved since it was made."""
@@ -235,7 +288,7 @@ class NotebookRun:
 
     def back_out_plan(self) -> View:
         """The back-out of what this run did, as it would run now; reads nothing and writes nothing."""
-        control = self._run.control
+        control = self._opened.control
         plan = control.recorded_plan()
         try:
             changes = control.back_out()
@@ -246,7 +299,7 @@ class NotebookRun:
 
     def verdict(self, name: str) -> View:
         """Where the phase stands now."""
-        record = next((item for item in self._run.record.phases if item.name == name), None)
+        record = next((item for item in self._opened.record.phases if item.name == name), None)
         if record is None:
             return View("Verdict", "unknown", ("This phase was not run.",))
         next_step = {"done": "Go on with the next notebook.", "pending": "Run it in mode apply to make the changes."}
@@ -258,9 +311,10 @@ class NotebookRun:
 
     async def verify(self) -> View:
         """Verify the trust; raises VerificationFailed in apply and verify mode when it is not proven."""
-        found = await asyncio.to_thread(self._run.verify)
+        run = self._run
+        found = await asyncio.to_thread(run.verify)
         view = verification_view(found)
-        if self._run.mode != "check" and not found.proven:
+        if run.mode != "check" and not found.proven:
             display(view)  # type: ignore[no-untyped-call]
             against = "; ".join(dict.fromkeys(finding.title for finding in blocking(found.findings)))
             raise plainly(VerificationFailed(f"Trust not proven. Against it: {against}"))
@@ -292,7 +346,7 @@ class NotebookRun:
 
     def changes(self) -> View:
         """What this run changed: before, after, the lines that ran."""
-        written = self._run.record.changed()
+        written = self._opened.record.changed()
         parts = [
             View(c.title, c.state, (f"took {c.seconds} s", Lines(tuple(c.lines)), *before_after(c.before, c.after)))
             for c in written
@@ -301,14 +355,14 @@ class NotebookRun:
 
     def findings(self) -> View:
         """Every finding of every phase and of the verification."""
-        record = self._run.record
+        record = self._opened.record
         rows = [finding for item in record.phases for finding in item.findings]
         rows += record.verification.findings if record.verification else []
         return findings_view("Findings", rows)
 
     def journal_view(self) -> View:
         """The journal, verified line by line."""
-        entries = self._run.journal.entries()
+        entries = self._opened.journal.entries()
         rows = tuple((str(entry.number), entry.at, entry.event, told(entry)) for entry in entries)
         head = entries[-1].hash if entries else "(empty)"
         return View(
@@ -319,9 +373,9 @@ class NotebookRun:
 
     def outcome(self) -> View:
         """What the run came to."""
-        record = self._run.record
+        record = self._opened.record
         rows = tuple((phase.state, phase.title, f"{phase.seconds} s") for phase in record.phases)
-        approval = self._run.control.approval
+        approval = self._opened.control.approval
         people = (
             f"operator {record.operator.account} on {record.operator.host}",
             approval.line() if approval else f"approval: {record.approval}",
@@ -331,4 +385,4 @@ class NotebookRun:
 
     def close(self) -> None:
         """Close every link."""
-        self._run.close()
+        self._opened.close()

@@ -41,3 +41,14 @@ def _replace(source: str, target: Path) -> None:
 def write_json(path: Path, data: Any) -> None:
     """Replace `path` by `data` as indented JSON, keys sorted."""
     write_text(path, json.dumps(data, ensure_ascii=False, indent=2, sort_keys=True) + "\n")
+
+
+def read_object(path: Path) -> dict[str, Any] | None:
+    """The JSON object of a file; None when there is none. An empty object for what cannot be read as one."""
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError):
+        return {}
+    return data if isinstance(data, dict) else {}

@@ -93,7 +93,8 @@ def told(entry: Entry) -> str:
         return safe_text(f"{data.get('facts', '')} facts: {', '.join(rows)}", TOLD_LIMIT, multiline=False)
     change = data.get("change")
     name = change["id"] if isinstance(change, dict) else change or data.get("phase") or data.get("server") or ""
-    more = data.get("state") or data.get("line") or data.get("note") or data.get("what") or data.get("ticket") or ""
+    more = data.get("state") or data.get("line") or data.get("note") or data.get("what") or data.get("ticket")
+    more = more or str(data.get("plan_hash", ""))[:12]
     lines = "; ".join(data.get("lines", [])) if isinstance(change, dict) else ""
     return safe_text(" ".join(str(part) for part in (name, more, lines) if part), TOLD_LIMIT, multiline=False)
 

@@ -177,7 +177,7 @@ class Run:
         for credential in credentials.values():
             if credential.secret is not None:
                 redactor.add(credential.secret)
-        channel = opener(deployment, path, credentials, redactor)
+        channel = opener(deployment, path, credentials, redactor, folder)
         return cls(
             deployment,
             folder,

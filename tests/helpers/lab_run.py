@@ -64,7 +64,7 @@ class World:
             mode=mode,
             redactor=redactor,
             path=path,
-            open_channel=opener(deployment, path, credentials, redactor),
+            open_channel=opener(deployment, path, credentials, redactor, folder),
         )
         with made:
             yield made

@@ -7,9 +7,15 @@ from pathlib import Path
 
 import pytest
 
+from s2slib.runbook.control.standing import chosen
 from s2slib.workspace import RunName, Workspace, WorkspaceError, find
 
 NOON = datetime(2026, 11, 23, 23, 5, 1, tzinfo=UTC)
+
+
+def chosen_run(places: Workspace, deployment: str, given: str = "") -> Path:
+    """The run that a look means."""
+    return chosen(places, deployment, given, "check", "work")[0]
 
 
 @pytest.fixture
@@ -100,24 +106,24 @@ def test_runs_of_a_deployment_are_listed_oldest_first_and_without_others(here: W
 
 
 def test_without_a_run_folder_a_new_run_is_made_and_stays_open_until_closed(here: Workspace) -> None:
-    first = here.run("lab")
-    assert here.run("lab") == first == here.open_run("lab")
+    first = chosen_run(here, "lab")
+    assert chosen_run(here, "lab") == first == here.open_run("lab")
     assert here.open_run("litware") is None
     here.close_run("lab")
     assert here.open_run("lab") is None
     assert first.is_dir()
-    assert here.run("lab") != first
+    assert chosen_run(here, "lab") != first
 
 
 def test_closing_twice_is_no_error(here: Workspace) -> None:
-    here.run("lab")
+    chosen_run(here, "lab")
     here.close_run("lab")
     here.close_run("lab")
     assert here.open_run("lab") is None
 
 
 def test_a_pointer_to_a_folder_that_is_gone_means_no_open_run(here: Workspace) -> None:
-    here.run("lab").rmdir()
+    chosen_run(here, "lab").rmdir()
     assert here.open_run("lab") is None
 
 
@@ -138,7 +144,7 @@ def test_only_a_run_of_the_deployment_can_be_opened(here: Workspace, tmp_path: P
 
 
 def test_a_failed_write_of_the_pointer_leaves_the_old_one(here: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    old = here.run("lab")
+    old = chosen_run(here, "lab")
     new = here.new_run("lab")
 
     def full(*_: object) -> None:
@@ -154,14 +160,14 @@ def test_a_failed_write_of_the_pointer_leaves_the_old_one(here: Workspace, monke
 def test_a_run_is_found_by_name_by_its_mark_and_by_path(here: Workspace) -> None:
     run = here.new_run("lab", now=NOON)
     for given in (run.name, run.name[-4:], str(run), f"runs/{run.name}"):
-        assert here.run("lab", given).resolve() == run.resolve()
+        assert chosen_run(here, "lab", given).resolve() == run.resolve()
     assert here.open_run("lab") is None
 
 
 def test_a_run_of_another_deployment_is_refused(here: Workspace) -> None:
     run = here.new_run("litware")
     with pytest.raises(WorkspaceError, match="run of litware, not of lab"):
-        here.run("lab", run.name)
+        chosen_run(here, "lab", run.name)
     assert here.find_run(run.name) == run
 
 
@@ -181,7 +187,7 @@ def test_a_mark_that_two_runs_share_is_refused(here: Workspace) -> None:
 
 def test_new_is_a_new_run_even_while_one_is_open_and_opens_it(tmp_path: Path) -> None:
     places = Workspace(tmp_path, tmp_path / "runs")
-    first = places.run("lab")
-    second = places.run("lab", "new")
+    first = chosen_run(places, "lab")
+    second = chosen_run(places, "lab", "new")
     assert second != first
-    assert places.run("lab") == second
+    assert chosen_run(places, "lab") == second

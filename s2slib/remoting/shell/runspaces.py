@@ -188,7 +188,7 @@ class Runspaces:
         if user is not None and secret is not None:
             parameters["Credential"] = CredentialRef(user, _INNER)
             given[_INNER] = secret
-        with self._attempt(endpoint, user, deadline):
+        with self._attempt(endpoint, user, secret, deadline):
             answer = self._run("New-PSSession", parameters, deadline, _OPENER, given, keep=name)
             if answer.errors or not answer.has_output:
                 raise self._not_opened(name, endpoint, user, answer)
@@ -210,11 +210,14 @@ class Runspaces:
         return self._target.user, self._target.secret
 
     @contextlib.contextmanager
-    def _attempt(self, endpoint: Endpoint, user: str | None, deadline: Deadline) -> Iterator[None]:
+    def _attempt(
+        self, endpoint: Endpoint, user: str | None, secret: Secret | None, deadline: Deadline
+    ) -> Iterator[None]:
         if user is None:
             yield
             return
-        with self._ledger.attempt(endpoint.computer or self._target.server, user, timeout_s=deadline.left()):
+        server = endpoint.computer or self._target.server
+        with self._ledger.attempt(server, user, timeout_s=deadline.left(), secret=secret):
             yield
 
     def _not_opened(self, name: str, endpoint: Endpoint, user: str | None, answer: Answer) -> errors.NotSent:

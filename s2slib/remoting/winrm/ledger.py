@@ -5,13 +5,43 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Literal, Protocol
 
 from s2slib.remoting.values.errors import AttemptWithheld, AuthenticationFailed, LogonNotTried, Stalled
+from s2slib.remoting.values.target import Secret
+
+
+class Memory(Protocol):
+    """Remembers rejected logons for every process of a run."""
+
+    def rejected(self, account: str, secret: Secret | None) -> str:
+        """When and where this account was rejected with this secret; "" if it was not."""
+
+    def note(self, account: str, server: str, secret: Secret | None) -> None:
+        """Remember a rejection."""
+
+    @property
+    def way_out(self) -> str:
+        """What a person does to have the account tried again as it is."""
+
+
+class Forgetful:
+    """The memory of a run that is this process alone."""
+
+    way_out = "start a new run"
+
+    def rejected(self, account: str, secret: Secret | None) -> str:
+        """Never."""
+        return ""
+
+    def note(self, account: str, server: str, secret: Secret | None) -> None:
+        """Nothing."""
 
 
 class AttemptLedger:
     """Which accounts were accepted or rejected in this run; shared by every connection of a run. Thread-safe.
+
+    `memory` carries the rejections to the other processes of the run and is asked before any logon.
 
     | account so far | what an attempt does |
     | --- | --- |
@@ -23,13 +53,14 @@ class AttemptLedger:
     wrong password are five bad attempts.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, memory: Memory | None = None) -> None:
+        self._memory = memory or Forgetful()
         self._guard = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
         self._results: dict[str, Literal["accepted", "rejected"]] = {}
 
     @contextmanager
-    def attempt(self, server: str, user: str, *, timeout_s: float) -> Iterator[None]:
+    def attempt(self, server: str, user: str, *, timeout_s: float, secret: Secret | None = None) -> Iterator[None]:
         """Around one logon. AuthenticationFailed raised inside marks the account, anything else does not.
 
         Raises AttemptWithheld instead of entering when the account was rejected before, Stalled when another logon of
@@ -46,11 +77,13 @@ class AttemptLedger:
                 "look at the server that the other logon waits for",
             )
         try:
-            if self._result(key) == "rejected":
+            before = self._memory.rejected(key, secret) if alone else ""
+            if before or self._result(key) == "rejected":
                 raise AttemptWithheld(
                     server,
-                    f"account {user} was rejected before in this run and is not tried again, or it could be locked",
-                    "correct the password or the account, and start a new run",
+                    f"account {user} was rejected {before or 'before in this run'} and is not tried again, or it could be "
+                    "locked",
+                    f"correct the password or the account; to have it tried again as it is, {self._memory.way_out}",
                 )
             try:
                 yield
@@ -58,6 +91,7 @@ class AttemptLedger:
                 raise
             except AuthenticationFailed:
                 self._settle(key, "rejected")
+                self._memory.note(key, server, secret)
                 raise
             else:
                 self._settle(key, "accepted")

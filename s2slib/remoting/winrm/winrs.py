@@ -173,7 +173,8 @@ class Connection:
         if wire.session is not None or self._target.transport not in _PASSWORD_TRANSPORTS or not self._target.user:
             yield
             return
-        with self._ledger.attempt(self._target.server, self._target.user, timeout_s=deadline.left()):
+        target = self._target
+        with self._ledger.attempt(target.server, str(target.user), timeout_s=deadline.left(), secret=target.secret):
             try:
                 yield
             except Exception as error:

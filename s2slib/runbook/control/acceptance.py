@@ -62,6 +62,12 @@ ONE_PERSON = _F.blocker(
     "an approver who is not the operator (policy.two_persons: true)",
     "let somebody else record the approval, or carry the plan out",
 )
+OTHER_REACH = _F.blocker(
+    "approval.other_reach",
+    "How the servers are reached, or as whom, is not what was approved",
+    "the addresses, transports, proxy, CA file and credential references of the approval",
+    "put the run's declaration back, or make a new plan and have it approved",
+)
 MORE = _F.blocker(
     "plan.more.<change>",
     "A change is needed that this plan does not have: {title}",
@@ -100,6 +106,9 @@ def approved(
         expected = f"an approval of plan {plan.hash[:12]} (policy.approval: required)"
         return [NOT_APPROVED("no approval in the run folder", expected)]
     findings = []
+    if approval.reach_hash != d.deployment.reach_fingerprint():
+        seen = f"fingerprint {d.deployment.reach_fingerprint()[:12]}, approved {approval.reach_hash[:12]}"
+        findings.append(OTHER_REACH(seen))
     journalled = str(recorded.get("plan_hash", ""))
     if approval.plan_hash != plan.hash or journalled != plan.hash:
         seen = f"approved {approval.plan_hash[:12]}, in the journal {journalled[:12] or 'none'}"

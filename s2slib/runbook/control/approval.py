@@ -46,6 +46,7 @@ class Approval:
     """An approval as recorded."""
 
     plan_hash: str
+    reach_hash: str  # of how the servers are reached, and as whom
     approver: str  # as claimed
     ticket: str
     not_before: Instant
@@ -68,6 +69,7 @@ class Approval:
 
 def given(
     plan_hash: str,
+    reach_hash: str,
     *,
     approver: str,
     ticket: str,
@@ -87,7 +89,7 @@ def given(
         raise ApprovalError(f"not_after = {not_after}: allowed is an instant after not_before ({not_before})")
     if end <= now:
         raise ApprovalError(f"not_after = {not_after}: the window is over; it is {_utc_text(now)} now")
-    return Approval(plan_hash, names["approver"], names["ticket"], begin, end, account, host, now)
+    return Approval(plan_hash, reach_hash, names["approver"], names["ticket"], begin, end, account, host, now)
 
 
 def load(folder: Path) -> Approval | None:

@@ -10,6 +10,7 @@ A plan becomes the run's (plan.json) where it is shown whole, until one is appro
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping
@@ -23,6 +24,8 @@ from s2slib.runbook.control import acceptance, approval
 from s2slib.runbook.control.approval import Approval, ApprovalError
 from s2slib.runbook.control.history import History
 from s2slib.runbook.control.lock import Holder, Refused
+from s2slib.runbook.control.standing import PLAN_FILE as PLAN
+from s2slib.runbook.control.standing import standing
 from s2slib.runbook.model import limits
 from s2slib.runbook.model.change import Change
 from s2slib.runbook.model.finding import Finding
@@ -33,8 +36,7 @@ from s2slib.runbook.reading.scope import EXPORT_FILE, Scope, export_path
 from s2slib.typed import to_json
 from s2slib.workspace import RunName
 
-PLAN = "plan.json"
-TICKET = "plan.txt"
+SHOWN = (PLAN, "plan.txt", "plan.html")
 STOP = "stop.json"
 
 
@@ -60,6 +62,7 @@ class ChangeControl:
         self._now = now
         self.history = History()
         self._approved: Mapping[str, Json] = {}  # the approval that the journal recorded last
+        self._planned: dict[str, Json] = {}  # SHA-256 of the files that show the plan
         self.refresh()
 
     def refresh(self) -> None:
@@ -68,6 +71,8 @@ class ChangeControl:
         self.history = History.of(entries)
         words = [entry.data for entry in entries if entry.event == "approved"]
         self._approved = words[-1] if words else {}
+        plans = [entry.data for entry in entries if entry.event == "plan"]
+        self._planned = dict(plans[-1]["files"]) if plans else {}
 
     def recorded_plan(self) -> Plan | None:
         """The plan in the run folder; None when there is none. PlanError when it was changed or is another version's."""
@@ -97,10 +102,31 @@ class ChangeControl:
         return not (self._folder / approval.FILE).exists() and not self._approved and not self.history.begun
 
     def keep_plan(self, plan: Plan) -> bool:
-        """Make a plan the run's, where that is still open; whether it was done. Only who shows it whole does this."""
-        if self.may_keep_plan:
-            write_json(self._folder / PLAN, {**plan.to_json(), "hash": plan.hash})
-        return self.may_keep_plan
+        """Make a plan the run's, where that is still open; whether it was done. Only who shows it whole does this.
+
+        What the run folder shows of it (plan.json, plan.txt, plan.html) stands in the journal by its SHA-256.
+        """
+        if not self.may_keep_plan:
+            return False
+        write_json(self._folder / PLAN, {**plan.to_json(), "hash": plan.hash})
+        shown = self._shown()
+        if shown != self._planned:
+            self._planned = dict(self._journal.append("plan", plan_hash=plan.hash, files=shown).data["files"])
+        return True
+
+    def _shown(self) -> dict[str, str]:
+        files = [self._folder / name for name in SHOWN if (self._folder / name).exists()]
+        return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in files}
+
+    def _refuse_edited(self, plan: Plan) -> None:
+        """ApprovalError when what a person reads is not what was planned."""
+        shown = self._shown()
+        edited = sorted(name for name in {*shown, *self._planned} if shown.get(name) != self._planned.get(name))
+        if edited:
+            raise ApprovalError(
+                f"{', '.join(edited)} is not as it was when plan {plan.hash[:12]} was made: make the plan again before "
+                "approving it"
+            )
 
     def plan_to_apply(self, facts: Facts) -> Plan:
         """The plan that apply carries out: the approved one where approval is required, else one of this moment."""
@@ -110,12 +136,26 @@ class ChangeControl:
                 return recorded
         return self.fresh_plan(facts)
 
-    def approve(self, *, approver: str, ticket: str, not_before: str, not_after: str) -> Approval:
+    def approve(
+        self, *, approver: str, ticket: str, not_before: str, not_after: str, shown: str | None = None
+    ) -> Approval:
         """Record an approval of the run's plan; ApprovalError or PlanError when that cannot be, and nothing is recorded.
 
-        A run that was begun under an approval may get another window for the same plan.
+        `shown`: the hash of the plan that the approver has before their eyes, where that is known; no other is approved. A
+        run that was begun under an approval may get another window for the same plan.
         """
+        standing(self._folder).refuse_ended()
+        if self._scope.policy.approval == "not_required":
+            raise ApprovalError(
+                f"{self._scope.name} wants no approval (policy.approval: not_required), so none would have an effect: "
+                "declare approval: required and make a new plan"
+            )
         plan = self.recorded_plan()
+        if shown is not None and (plan is None or plan.hash != shown):
+            mine = plan.hash[:12] if plan else "none"
+            raise ApprovalError(
+                f"the plan shown is {shown[:12]}, the run's is {mine}: show the run's plan before approving it"
+            )
         if plan is None:
             raise ApprovalError("this run has no plan yet: make one first (s2s plan)")
         if not plan.changes:
@@ -124,13 +164,10 @@ class ChangeControl:
             raise ApprovalError(
                 'this run has been begun without an approval of this plan: make a new one (s2s plan, or run_folder = "new")'
             )
-        shown = self._folder / TICKET
-        if shown.exists() and plan.hash not in shown.read_text(encoding="utf-8"):
-            raise ApprovalError(
-                f"{TICKET} shows another plan than {PLAN} holds: make the plan again before approving it"
-            )
+        self._refuse_edited(plan)
         given = approval.given(
             plan.hash,
+            self._scope.deployment.reach_fingerprint(),
             approver=approver,
             ticket=ticket,
             not_before=not_before,
@@ -172,6 +209,7 @@ class ChangeControl:
     def back_out(self) -> tuple[Change, ...]:
         """The changes that undo what this run did, newest first, those already done left out; Refused when they may not run."""
         written = self.history.written()
+        self._refuse_other_reach()
         if self._scope.policy.approval == "required" and written:
             plan = self.recorded_plan()
             approved = {change.id: to_json(change) for change in plan.changes} if plan else {}
@@ -185,6 +223,15 @@ class ChangeControl:
         if later:
             raise Refused(f"{later[0]} changed this deployment after this run: back that run out first")
         return tuple(step for step in back_out_of(written) if step.id not in self.history.over)
+
+    def _refuse_other_reach(self) -> None:
+        """Refused when a run that was approved would reach its servers otherwise, or as somebody else."""
+        reach = self._scope.deployment.reach_fingerprint()
+        if self._approved and self._approved.get("reach_hash") != reach:
+            raise Refused(
+                "how the servers are reached, or as whom, is not what was approved (deployment.json or the parameters were "
+                "changed). Nothing was contacted"
+            )
 
     def _later_runs(self) -> list[str]:
         """Runs of this deployment that began changes after this run's first one and were not backed out, newest first."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from s2slib.credentials.secret import Credential
 from s2slib.deployment import Deployment
 from s2slib.deployment.reach import NetworkPath
+from s2slib.records.logons import RejectedLogons
 from s2slib.records.redaction import Redactor
 from s2slib.remoting.link import Link
 from s2slib.remoting.values.command import Cmdlet, Command, Effect
@@ -21,10 +23,10 @@ SKYPE_MODULES = ("SkypeForBusiness",)
 
 
 def opener(
-    deployment: Deployment, path: NetworkPath, credentials: Mapping[str, Credential], redactor: Redactor
+    deployment: Deployment, path: NetworkPath, credentials: Mapping[str, Credential], redactor: Redactor, folder: Path
 ) -> Opener:
-    """Opens links to the deployment's servers; a rejected account is not tried again in this run (lock-out)."""
-    ledger = AttemptLedger()
+    """Opens links to the deployment's servers; a rejected account is not tried again by any process of the run in `folder`."""
+    ledger = AttemptLedger(RejectedLogons(folder))
 
     def open_link(server: str, ceiling: Effect) -> Channel:
         target = target_of(deployment, server, credentials[server], path)
