@@ -15,9 +15,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
+from filelock import FileLock
+
 from s2slib.records.files import write_json
 
 FILE = "logons.json"
+_LOCK_S = 30
 _COST = {"n": 2**14, "r": 8, "p": 1}
 
 
@@ -45,10 +48,11 @@ class RejectedLogons:
 
     def note(self, account: str, server: str, secret: Revealing | None) -> None:
         """Remember a rejection."""
-        known = self._read()
         at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        known["rejected"][account] = {"at": at, "server": server, "check": _check(known["salt"], secret)}
-        write_json(self._file, known)
+        with FileLock(f"{self._file}.lock", timeout=_LOCK_S):
+            known = self._read()
+            known["rejected"][account] = {"at": at, "server": server, "check": _check(known["salt"], secret)}
+            write_json(self._file, known)
 
     def forget(self) -> tuple[str, ...]:
         """Allow every account to be tried again; those that were withheld."""

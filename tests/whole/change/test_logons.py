@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,3 +85,10 @@ def test_a_changed_password_is_tried_at_once(tmp_path: Path) -> None:
 def test_a_damaged_memory_counts_as_none(text: str, tmp_path: Path) -> None:
     (tmp_path / FILE).write_text(text, encoding="utf-8")
     assert RejectedLogons(tmp_path).rejected("d\\kenmyer", Secret("x")) == ""
+
+
+def test_rejections_on_several_servers_at_once_are_all_remembered(tmp_path: Path) -> None:
+    names = [f"d\\user{number}" for number in range(12)]
+    with ThreadPoolExecutor(12) as pool:
+        list(pool.map(lambda name: RejectedLogons(tmp_path).note(name, "server", Secret("x")), names))
+    assert all(RejectedLogons(tmp_path).rejected(name, Secret("x")) for name in names)
