@@ -8,23 +8,15 @@ from pydantic import Field, model_validator
 
 from s2slib.deployment.values import Reason, Rows, Section, Text, refuse
 
-Setting = Literal[
-    "lync.ExchangeAutodiscoverUrl",
-    "lync.Realm",
-    "lync.OAuthTokenIssuer",
-    "lync.PartnerApplication",
-    "exchange.PartnerApplication",
-]
+Setting = Literal["lync.ExchangeAutodiscoverUrl"]
 
 
 class Override(Section):
     """Permission to replace one existing value. Without it a different, non-empty value is a blocker."""
 
     setting: Setting = Field(
-        description="lync.ExchangeAutodiscoverUrl, lync.Realm: of Get-CsOAuthConfiguration. "
-        "lync.OAuthTokenIssuer: thumbprint of the assigned certificate. "
-        "lync.PartnerApplication: metadata URL of Lync's entry for Exchange. "
-        "exchange.PartnerApplication: AuthMetadataUrl of Exchange's entry for Lync."
+        description="lync.ExchangeAutodiscoverUrl, of Get-CsOAuthConfiguration. Realms, the signing certificate and entries "
+        "that name another URL are never replaced: a person moves them by hand."
     )
     existing: Text = Field(
         min_length=1, description="The value that may be replaced, in quotes. Any other stays a blocker."

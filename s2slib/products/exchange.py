@@ -6,12 +6,15 @@ pinned where it matters, rule R19). Source: facts F3, F5 and F18 unless said.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from hashlib import sha1
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
 from s2slib.facts import Key, PerServer, Row
+from s2slib.products.lync import LYNC_APPLICATION_ID
 from s2slib.products.read import (
     NOTHING,
     Der,
@@ -27,7 +30,7 @@ from s2slib.products.read import (
     texts,
 )
 from s2slib.remoting.values.command import Cmdlet, Later, Script, Value
-from s2slib.trust.certificate import from_der
+from s2slib.trust.certificate import why_unreadable
 
 EXCHANGE_APPLICATION_ID = "00000002-0000-0ff1-ce00-000000000000"
 APPLICATION_ACCOUNT = "LyncEnterprise-ApplicationAccount"
@@ -43,9 +46,32 @@ class Server(Row):
     is_mailbox: Flag = Field(alias="IsMailboxServer")
     is_client_access: Flag = Field(alias="IsClientAccessServer")
     is_edge: Flag = Field(alias="IsEdgeServer")
+    version: Text = Field(default="", alias="AdminDisplayVersion")
     domain_controller: Annotated[str, BeforeValidator(lambda value: "".join(texts(value)[:1]).lower())] = Field(
         default="", alias="CurrentDomainControllers"
     )
+
+    @property
+    def product(self) -> str:
+        """The product by its version, as Microsoft spells it; empty for a version that is not known here."""
+        found = _VERSION.search(self.version)
+        if found is None:
+            return ""
+        major, minor, build = (int(part or 0) for part in found.groups())
+        if (major, minor) == (15, 2):
+            return "Exchange Server SE" if build >= _SE_BUILD else "Exchange Server 2019"
+        return _PRODUCTS.get((major, minor), "")
+
+    @property
+    def is_older(self) -> bool:
+        """Whether it is of a generation before OAuth (Exchange 2010 and earlier)."""
+        found = _VERSION.search(self.version)
+        return found is not None and int(found[1]) < 15
+
+
+_VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})(?:\D{1,12}(\d{1,6}))?")
+_PRODUCTS = {(15, 0): "Exchange Server 2013", (15, 1): "Exchange Server 2016"}
+_SE_BUILD = 2562
 
 
 class AuthConfig(Row):
@@ -60,8 +86,11 @@ class Certificate(Row):
     """A certificate. Over remote PowerShell every other property comes back empty (fact F19)."""
 
     der: Der = Field(alias="RawData")
-    thumbprint: Annotated[str, BeforeValidator(lambda value: from_der(raw_bytes(value)).thumbprint)] = Field(
+    thumbprint: Annotated[str, BeforeValidator(lambda value: sha1(raw_bytes(value)).hexdigest().upper())] = Field(
         alias="RawData"
+    )
+    unreadable: Annotated[str, BeforeValidator(lambda value: why_unreadable(raw_bytes(value)))] = Field(
+        default="", alias="RawData"
     )
 
 
@@ -81,6 +110,15 @@ class PartnerApplication(Row):
     when_changed_utc: Instant = Field(alias="WhenChangedUTC")
 
 
+def is_lync(entry: PartnerApplication) -> bool:
+    """Whether an entry is an on-premises Lync: by id and metadata URL, never by name (fact F7)."""
+    return (
+        entry.application_identifier == LYNC_APPLICATION_ID
+        and not entry.use_auth_server
+        and bool(entry.auth_metadata_url)
+    )
+
+
 class AcceptedDomain(Row):
     """An accepted domain; a wildcard does not satisfy the realm check (fact F12)."""
 
@@ -89,8 +127,15 @@ class AcceptedDomain(Row):
     default: Flag
 
 
+class User(Row):
+    """The linked account, of whatever kind."""
+
+    name: Text
+    kind: Text = Field(alias="RecipientType")
+
+
 class MailUser(Row):
-    """The linked account."""
+    """The linked account, where it is a mail user."""
 
     name: Text
     hidden: Flag = Field(alias="HiddenFromAddressListsEnabled")
@@ -127,6 +172,7 @@ SERVERS = Key.many("exchange/servers", Server)
 AUTH_CONFIG = Key.one("exchange/auth_config", AuthConfig)
 PARTNER_APPLICATIONS = Key.many("exchange/partner_applications", PartnerApplication)
 ACCEPTED_DOMAINS = Key.many("exchange/accepted_domains", AcceptedDomain)
+APPLICATION_USER = Key.one("exchange/application_user", User)
 MAIL_USER = Key.one("exchange/mail_user", MailUser)
 ROLE_ASSIGNMENTS = Key.plain("exchange/role_assignments", list[str])
 CLIENT_ACCESS = Key.many("exchange/client_access", ClientAccess)
@@ -239,16 +285,28 @@ def get_accepted_domains(server: str) -> Read:
     return Question("Get-AcceptedDomain", AcceptedDomain, "exchange", VIEW_ONLY).all(server, ACCEPTED_DOMAINS)
 
 
-def get_mail_user(server: str, domain_controller: str) -> Read:
-    """`Get-MailUser LyncEnterprise-ApplicationAccount`: the linked account, absent before the first run."""
+def get_user(server: str, account: str, domain_controller: str) -> Read:
+    """`Get-User <account>`: the linked account of whatever kind, absent before the first run."""
+    question = Question("Get-User", User, "exchange", VIEW_ONLY, _NOT_FOUND)
+    return question.one(server, APPLICATION_USER, {"Identity": account, **_controller(domain_controller)})
+
+
+def get_mail_user(server: str, account: str, domain_controller: str) -> Read:
+    """`Get-MailUser <account>`: the linked account as a mail user."""
     question = Question("Get-MailUser", MailUser, "exchange", VIEW_ONLY, _NOT_FOUND)
-    return question.one(server, MAIL_USER, {"Identity": APPLICATION_ACCOUNT, **_controller(domain_controller)})
+    return question.one(server, MAIL_USER, {"Identity": account, **_controller(domain_controller)})
 
 
-def get_role_assignments(server: str, domain_controller: str) -> Read:
-    """`Get-ManagementRoleAssignment -RoleAssignee LyncEnterprise-ApplicationAccount`: the roles it holds."""
+def new_mail_user(name: str, address: str, domain_controller: str) -> Cmdlet:
+    """`New-MailUser -Name <name> -ExternalEmailAddress <address>`, as the script does. Inverse: `remove_mail_user`."""
+    parameters = {"Name": name, "ExternalEmailAddress": address, **_controller(domain_controller)}
+    return Cmdlet("New-MailUser", parameters, effect="write", runspace="exchange")
+
+
+def get_role_assignments(server: str, account: str, domain_controller: str) -> Read:
+    """`Get-ManagementRoleAssignment -RoleAssignee <account>`: the roles it holds."""
     question = Question("Get-ManagementRoleAssignment", Assignment, "exchange", VIEW_ONLY, _NOT_FOUND)
-    parameters: Mapping[str, Value] = {"RoleAssignee": APPLICATION_ACCOUNT, **_controller(domain_controller)}
+    parameters: Mapping[str, Value] = {"RoleAssignee": account, **_controller(domain_controller)}
     return question.all(server, ROLE_ASSIGNMENTS, parameters, lambda rows: sorted(row.role for row in rows))
 
 

@@ -7,23 +7,36 @@ reads with -LocalStore and everything about certificates run in the server's loc
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
-from s2slib.facts import Key, Row
-from s2slib.products.read import Flag, Lower, Lowers, Question, Read, Text, Upper, text
+from s2slib.facts import Key, Known, PerServer, Row
+from s2slib.products.read import Flag, Instant, Lower, Lowers, Parsed, Question, Read, Text, Upper, parse_instant, text
 from s2slib.remoting.values.command import Cmdlet, Later, Runspace, Value
+from s2slib.remoting.values.reply import Reply
 
 LYNC_APPLICATION_ID = "00000004-0000-0ff1-ce00-000000000000"
 READERS = "RTCUniversalReadOnlyAdmins"
 
 
 class Certificate(Row):
-    """A certificate assigned to a use."""
+    """A certificate assigned to a use. A staged one signs from its effective date on; until then its predecessor does."""
 
     thumbprint: Upper
     previous_thumbprint: Upper
+    effective_date: Instant = Field(default="", alias="EffectiveDate")
+
+    def is_staged(self, at: datetime | None) -> bool:
+        """Whether another certificate still signs at `at` (aware)."""
+        if at is None or not self.effective_date or not self.previous_thumbprint:
+            return False
+        return parse_instant(self.effective_date) > at
+
+    def signing(self, at: datetime | None) -> str:
+        """The thumbprint of the certificate that signs at `at` (aware)."""
+        return self.previous_thumbprint if self.is_staged(at) else self.thumbprint
 
 
 class OAuthConfiguration(Row):
@@ -45,10 +58,16 @@ class PartnerApplication(Row):
 
 
 class Pool(Row):
-    """A pool and its computers."""
+    """A pool and its computers. `services` are texts such as `UserServer:pool.contoso.com`."""
 
     fqdn: Lower
     computers: Lowers
+    services: Lowers = Field(default_factory=list)
+
+    @property
+    def has_users(self) -> bool:
+        """Whether users are homed on it."""
+        return any(service.startswith(("userserver:", "registrar:")) for service in self.services)
 
 
 class SipDomain(Row):
@@ -145,6 +164,19 @@ def remove_partner_application(identity: str) -> Cmdlet:
 def get_pools(server: str) -> Read:
     """`Get-CsPool`: FQDN and computers of every pool, to compare with what was declared (rule R18)."""
     return Question("Get-CsPool", Pool, "lync", READERS).all(server, POOLS)
+
+
+VERSION = PerServer(Key.plain("product_version", str))
+VERSION_NAMES = ("Lync Server 2013", "Skype for Business Server 2015", "Skype for Business Server 2019")
+
+
+def get_server_version(server: str) -> Read:
+    """`Get-CsServerVersion`: the product's name and base version in one text. The names but that of 2019 are UNCONFIRMED."""
+
+    def parse(reply: Reply) -> Parsed:
+        return {VERSION.on(server): Known(" ".join(str(item) for item in reply.output))}
+
+    return Read(server, Cmdlet("Get-CsServerVersion"), (VERSION.on(server),), parse)
 
 
 def get_sip_domains(server: str) -> Read:

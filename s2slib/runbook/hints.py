@@ -20,6 +20,22 @@ class Hint:
 
 HINTS: tuple[Hint, ...] = (
     Hint(
+        "tls",
+        r"remote certificate is invalid|SSL/TLS secure channel|could not establish trust relationship",
+        "the front end does not trust Exchange's certificate, or the two do not share a TLS version",
+        "open the URL in a browser on that front end; SchUseStrongCrypto",
+        "trust the CA, correct the certificate's names, enable TLS 1.2 for .NET",
+        "10_preflight",
+    ),
+    Hint(
+        "folder",
+        r"ErrorFolderNotFound|specified folder could not be found",
+        "the token was accepted; the test user's mailbox has no Conversation History folder",
+        "the mailbox's folders: Get-MailboxFolderStatistics",
+        "let the user sign in once with Lync or Outlook, or name another test user",
+        "70_verify",
+    ),
+    Hint(
         "realm_not_accepted",
         r"2000004|invalid_tenant|tenant for tenant guid",
         "Exchange has no explicit accepted domain for the realm in Lync's token; a wildcard does not count",
@@ -92,11 +108,11 @@ HINTS: tuple[Hint, ...] = (
         "10_preflight",
     ),
     Hint(
-        "tls",
-        r"remote certificate is invalid|SSL/TLS secure channel|underlying connection was closed",
-        "the front end does not trust Exchange's certificate, or the two do not share a TLS version",
-        "open the URL in a browser on that front end; SchUseStrongCrypto",
-        "trust the CA, correct the certificate's names, enable TLS 1.2 for .NET",
+        "connection",
+        r"underlying connection was closed|unable to connect",
+        "the connection to Exchange broke",
+        "open the URL in a browser on that front end",
+        "put the network or the web service right",
         "10_preflight",
     ),
     Hint(

@@ -6,6 +6,7 @@ a token that Lync signed. Exchange -> Lync is configured and its keys compared, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,7 @@ from s2slib.runbook.reading.derive import (
     TRUST_LOADED,
 )
 from s2slib.runbook.reading.estates import Estates
+from s2slib.runbook.reading.sameness import same_url, signing_thumbprint
 from s2slib.runbook.reading.scope import Scope
 from s2slib.trust.fetch import FetchError, fetch_metadata
 
@@ -40,6 +42,8 @@ TRACE_CHARACTERS = 2_000
 Note = Callable[[str, dict[str, Any]], None]
 _F = Kinds(NAME)
 _PASSED = "Test passed"
+_FINAL = re.compile(r"\bcode=Error(?!EwsAutodiscover|IncorrectExchangeServerVersion|EwsWebException)", re.IGNORECASE)
+"""An error of Exchange's own by its response code: the request was authenticated, so no 401 of its trace is the cause."""
 NOT_RUN = _F.unknown(
     "verification.storage.not_run",
     "Test-CsExStorageConnectivity was not run: this mode only reads",
@@ -73,6 +77,12 @@ FAILED = _F.blocker(
     "read the trace in the journal; the error text is not a known one",
 )
 SYMPTOMS = {hint.id: _F.blocker(f"verification.storage.{hint.id}", _STORAGE, "passed") for hint in HINTS}
+LEFT_OUT = _F.warning(
+    "verification.pools_left_out",
+    "Pools with users that are not declared: nothing was proven of them",
+    "every user pool under lync.pools",
+    "declare them, and verify again",
+)
 OWN_FETCH_FAILED = _F.warning(
     "verification.own_fetch",
     "Signing key in {url}, as this machine gets it",
@@ -149,6 +159,7 @@ def verify(scope: Scope, facts: Facts, estates: Estates | None, path: NetworkPat
     `note(event, data)` is called before and after every probe, for the journal.
     """
     findings = [
+        *_left_out(scope, facts),
         *_front_ends(scope, facts),
         *_exchange_entry(scope, facts),
         *_exchange_servers(scope, facts),
@@ -168,6 +179,12 @@ def verify(scope: Scope, facts: Facts, estates: Estates | None, path: NetworkPat
     ]
     passed = sum(finding.level == "ok" for finding in tests)
     return Verification((*findings, *(tests or [NO_USER()])), len(tests), passed)
+
+
+def _left_out(scope: Scope, facts: Facts) -> list[Finding]:
+    declared = {pool.fqdn.lower() for pool in scope.lync.pools}
+    pools = [row.fqdn for row in facts.value(lync.POOLS, []) if row.has_users and row.fqdn not in declared]
+    return [LEFT_OUT(", ".join(pools))] if pools else []
 
 
 def _front_ends(scope: Scope, facts: Facts) -> list[Finding]:
@@ -211,7 +228,7 @@ def _replica_entry(scope: Scope, facts: Facts, front_end: str) -> Finding:
     entry, expected = facts.value(key), f"{url} Full enabled=True"
     if entry is None or entry.several:
         return REPLICA_PARTNER(False, ", ".join(entry.several) if entry else "absent", expected, front_end)
-    good = entry.metadata_url.casefold() == url.casefold() and entry.trust_level.casefold() == "full" and entry.enabled
+    good = same_url(entry.metadata_url, url) and entry.trust_level.casefold() == "full" and entry.enabled
     seen = f"{entry.metadata_url} {entry.trust_level} enabled={entry.enabled}"
     return REPLICA_PARTNER(good, seen, expected, front_end)
 
@@ -222,7 +239,7 @@ def _replica_url(scope: Scope, facts: Facts, front_end: str) -> Finding:
     if configuration is None:
         return REPLICA_AUTODISCOVER.unknown(facts[key], front_end)
     seen = configuration.exchange_autodiscover_url
-    return REPLICA_AUTODISCOVER(seen.casefold() == expected.casefold(), seen or "(empty)", expected, front_end)
+    return REPLICA_AUTODISCOVER(same_url(seen, expected), seen or "(empty)", expected, front_end)
 
 
 def _exchange_keys(facts: Facts) -> list[str]:
@@ -230,9 +247,9 @@ def _exchange_keys(facts: Facts) -> list[str]:
     return [config.current] if config and config.current else []
 
 
-def _lync_keys(facts: Facts) -> list[str]:
-    assigned = facts.value(lync.OAUTH_CERTIFICATE)
-    return [assigned.thumbprint] if assigned and assigned.thumbprint else []
+def _lync_keys(scope: Scope, facts: Facts) -> list[str]:
+    signing = signing_thumbprint(scope, facts)
+    return [signing] if signing else []
 
 
 def _carries(document: windows.Document, keys: list[str]) -> bool:
@@ -256,12 +273,12 @@ def _exchange_entry(scope: Scope, facts: Facts) -> list[Finding]:
     entry, url, realm = facts.value(LYNC_IN_EXCHANGE), scope.lync_metadata_url, scope.deployment.lync_realm
     if entry is None or entry.several:
         return [EXCHANGE_PARTNER(False, ", ".join(entry.several) if entry else "absent", url)]
-    stored, served = entry.thumbprints, _lync_keys(facts)
+    stored, served = entry.thumbprints, _lync_keys(scope, facts)
     held = facts.value(exchange.ROLE_ASSIGNMENTS, [])
     missing = [role for role in exchange.ROLES if role not in held]
     return [
         EXCHANGE_PARTNER(
-            entry.enabled and entry.auth_metadata_url.casefold() == url.casefold(),
+            entry.enabled and same_url(entry.auth_metadata_url, url),
             f"{entry.auth_metadata_url} enabled={entry.enabled}",
             f"{url} enabled=True",
         ),
@@ -280,7 +297,7 @@ def _exchange_entry(scope: Scope, facts: Facts) -> list[Finding]:
 def _exchange_servers(scope: Scope, facts: Facts) -> list[Finding]:
     findings = []
     for server in scope.exchange_servers:
-        findings.append(_document(scope.lync_metadata_url, facts, server.fqdn, _lync_keys(facts)))
+        findings.append(_document(scope.lync_metadata_url, facts, server.fqdn, _lync_keys(scope, facts)))
         entry, loaded = facts[DC_ENTRY.on(server.fqdn)], facts[TRUST_LOADED.on(server.fqdn)]
         if isinstance(entry, Unknown) or isinstance(loaded, Unknown):
             findings.append(IN_USE.unknown(entry if isinstance(entry, Unknown) else loaded, server.fqdn))
@@ -315,7 +332,7 @@ def _own_fetch(scope: Scope, facts: Facts, path: NetworkPath) -> list[Finding]:
         return []
     findings = []
     for url, keys in (
-        (scope.lync_metadata_url, _lync_keys(facts)),
+        (scope.lync_metadata_url, _lync_keys(scope, facts)),
         (scope.exchange_metadata_url, _exchange_keys(facts)),
     ):
         try:
@@ -382,7 +399,8 @@ def judge_storage_test(reply: Reply, front_end: str, sip_uri: str, line: str) ->
             output or "nothing", remedy=f"run this line at the front end's console and read its answer: {line}", **told
         )
     first = reply.errors[0].message.strip() if reply.errors else f"the command ended as {reply.state}"
-    hint = hint_for(text)
+    # what failed says why; the trace before it only where the failure itself is not a known one, and never by a mere challenge
+    hint = hint_for(first) or (None if _FINAL.search(first) else hint_for(text))
     if hint is None:
         return FAILED(first, **told)
     if hint.id == "access_denied":

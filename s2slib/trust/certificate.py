@@ -99,6 +99,21 @@ def from_base64(text: str) -> Certificate:
     return from_der(der)
 
 
+def why_unreadable(der: bytes) -> str:
+    """Why `der` is not read as a certificate; empty when it is. Stores hold certificates of other purposes, which may be odd."""
+    try:
+        from_der(der)
+    except CertificateError as error:
+        return str(error)
+    return ""
+
+
+def thumbprint_of(text: str) -> str:
+    """The thumbprint of base64 DER, of whatever is in it; empty when it is not base64."""
+    der = _from_base64(text)
+    return hashlib.sha1(der, usedforsecurity=False).hexdigest().upper() if der else ""
+
+
 def _from_base64(text: str) -> bytes | None:
     try:
         return base64.b64decode("".join(text.split()), validate=True)

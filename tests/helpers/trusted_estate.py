@@ -185,6 +185,7 @@ def facts(scope_: Scope | None = None) -> Facts:
         },
         exchange.ACCEPTED_DOMAINS: [{"name": "litwareinc.com", "domain_name": "litwareinc.com", "default": True}],
         exchange.PARTNER_APPLICATIONS: [lync_entry()],
+        exchange.APPLICATION_USER: {"name": exchange.APPLICATION_ACCOUNT, "kind": "MailUser"},
         exchange.MAIL_USER: {"name": exchange.APPLICATION_ACCOUNT, "recipient_type": "MailUser", "hidden": True},
         exchange.ROLE_ASSIGNMENTS: sorted(exchange.ROLES),
         "exchange/client_access": [

@@ -10,9 +10,10 @@ from s2slib.products.exchange import CLIENT_ACCESS
 from s2slib.runbook.model.change import Change, Settle
 from s2slib.runbook.model.expect import wanted
 from s2slib.runbook.model.finding import Finding, Kinds
-from s2slib.runbook.phases.common import same_url, ucs_policies, unknown_findings, waiting
+from s2slib.runbook.phases.common import ucs_policies, unknown_findings, waiting
 from s2slib.runbook.phases.undo import reversible
 from s2slib.runbook.reading.catalogue import REPLICA_CONFIGURATION
+from s2slib.runbook.reading.sameness import same_url
 from s2slib.runbook.reading.scope import Scope
 
 NAME = "autodiscover"

@@ -15,10 +15,12 @@ from s2slib.products.windows import MACHINE_CERTIFICATES, PRIVATE_KEYS
 from s2slib.runbook.model.change import Change, Settle, Step
 from s2slib.runbook.model.expect import ABSENT, contains, wanted
 from s2slib.runbook.model.finding import Finding, Kinds
-from s2slib.runbook.phases.common import judged, server_time, unknown_findings, waiting
+from s2slib.runbook.phases.common import judged, unknown_findings, waiting
 from s2slib.runbook.reading.catalogue import OWN_METADATA, PEER_METADATA, REPLICA_CERTIFICATE
+from s2slib.runbook.reading.sameness import server_time, signing_thumbprint
 from s2slib.runbook.reading.scope import Scope
 from s2slib.trust import certificate
+from s2slib.trust.errors import CertificateError
 from s2slib.trust.judgement import Judgement
 
 NAME = "certificates"
@@ -46,6 +48,23 @@ ROLLING = _F.warning(
     "certificates.lync.rolling",
     "The OAuthTokenIssuer certificate has a predecessor: a roll is under way or was not cleaned up",
     "Exchange holds the current key",
+)
+STAGED = _F.warning(
+    "certificates.lync.staged",
+    "A new OAuthTokenIssuer certificate is staged; the present one signs until its date",
+    remedy="after that date run this again: Exchange then has to read the new key (phase 40)",
+)
+UNREADABLE = _F.warning(
+    "certificates.exchange.unreadable",
+    "A certificate in this server's store cannot be read here; it is left out",
+    "a readable certificate, or one of another purpose",
+    "nothing, unless it is the auth certificate",
+)
+AUTH_UNREADABLE = _F.unknown(
+    "certificates.unreadable",
+    "A signing certificate cannot be read here",
+    "a readable X.509 certificate",
+    "look at it on the server (certutil -store my), and assign another one",
 )
 FRONT_END_DIFFERS = _F.warning(
     "certificates.lync.front_end_differs",
@@ -96,8 +115,11 @@ def _lync(d: Scope, facts: Facts) -> list[Finding]:
     assigned = facts.value(lync.OAUTH_CERTIFICATE)
     if assigned is not None:
         previous = assigned.previous_thumbprint
-        rolling = [ROLLING(f"previous {previous}")] if previous else []
-        return [*_judged_lync(d, facts, assigned.thumbprint), *rolling]
+        if assigned.is_staged(server_time(d, facts)):
+            rolling = [STAGED(f"{assigned.thumbprint} from {assigned.effective_date} on", previous)]
+        else:
+            rolling = [ROLLING(f"previous {previous}")] if previous else []
+        return [*_judged_lync(d, facts, signing_thumbprint(d, facts)), *rolling]
     if not isinstance(facts[lync.OAUTH_CERTIFICATE], Absent):
         return []
     candidate = candidate_thumbprint(d, facts)
@@ -135,8 +157,12 @@ def _judged_lync(d: Scope, facts: Facts, thumbprint: str) -> list[Finding]:
     if row is None:
         return [NOT_STORED("not in the machine store of the front end that was asked", thumbprint)]
     domains = facts.value(lync.SIP_DOMAINS)
+    try:
+        found = certificate.from_base64(row.der)
+    except CertificateError as error:
+        return [AUTH_UNREADABLE(f"{thumbprint}: {error}", server=server)]
     rows = certificate.judge(
-        certificate.from_base64(row.der),
+        found,
         at,
         product="lync",
         sip_domains=None if domains is None else [r.name for r in sorted(domains, key=lambda r: not r.is_default)],
@@ -172,14 +198,19 @@ def _exchange(d: Scope, facts: Facts) -> list[Finding]:
     if config is None or not config.current:
         return [EXCHANGE_NONE("empty CurrentCertificateThumbprint")]
     findings: list[Finding] = []
+    judged_one = False
     for server in d.exchange_servers:
         held = facts.value(CERTIFICATES.on(server.fqdn))
         if held is None:
             continue
+        odd = [f"{row.thumbprint}: {row.unreadable}" for row in held if row.unreadable]
+        if odd:
+            findings.append(UNREADABLE("; ".join(odd), server=server.fqdn))
         current = next((row for row in held if row.thumbprint == config.current), None)
         if current is None:
             findings.append(MISSING_ON_SERVER(f"{len(held)} other certificates", config.current, server=server.fqdn))
-        elif not findings:
+        elif not judged_one:
+            judged_one = True
             findings += _judged_exchange(d, facts, server.fqdn, current)
     return findings
 
@@ -188,6 +219,8 @@ def _judged_exchange(d: Scope, facts: Facts, server: str, current: exchange.Cert
     at = server_time(d, facts)
     if at is None:
         return []
+    if current.unreadable:
+        return [AUTH_UNREADABLE(f"{current.thumbprint}: {current.unreadable}", server=server)]
     key = windows.private_key(facts, server, current.thumbprint)
     rows = certificate.judge(certificate.from_base64(current.der), at, product="exchange", private_key=key)
     return judged(NAME, "certificates.exchange", "Exchange's auth certificate", map(_as_far_as_said, rows))

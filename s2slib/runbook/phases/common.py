@@ -1,4 +1,4 @@
-"""What several phases judge alike: unknown facts, the gate of the unified contact store, realms."""
+"""What several phases judge alike: unknown facts, the gate of the unified contact store, metadata documents."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from s2slib.facts import Facts, Key, Known, Unknown
-from s2slib.products import exchange, lync
-from s2slib.products.read import parse_instant
-from s2slib.products.windows import CLOCK, Document
+from s2slib.products import lync
+from s2slib.products.windows import Document
 from s2slib.runbook.model.change import Change, Settle
 from s2slib.runbook.model.expect import all_hold, wanted
 from s2slib.runbook.model.finding import Finding, Kinds
@@ -125,37 +124,6 @@ def waiting(
     ]
 
 
-def lync_realm(facts: Facts) -> str:
-    """The realm Lync puts into its tokens: set, else the default SIP domain; empty while unknown (fact F12)."""
-    configured = facts.value(lync.OAUTH_CONFIGURATION)
-    if configured is not None and configured.realm:
-        return configured.realm.lower()
-    return next((domain.name for domain in facts.value(lync.SIP_DOMAINS, []) if domain.is_default), "")
-
-
-def accepted_realms(facts: Facts) -> list[str]:
-    """The realms Exchange accepts: its own when set, and every accepted domain that is no wildcard (fact F12)."""
-    names = [domain.domain_name for domain in facts.value(exchange.ACCEPTED_DOMAINS, [])]
-    return [name for name in [_own_realm(facts), *names] if name and "*" not in name]
-
-
-def exchange_realm(facts: Facts) -> str:
-    """The realm Exchange puts into its tokens: set, else the default accepted domain."""
-    domains = facts.value(exchange.ACCEPTED_DOMAINS, [])
-    return _own_realm(facts) or next((domain.domain_name for domain in domains if domain.default), "")
-
-
-def _own_realm(facts: Facts) -> str:
-    config = facts.value(exchange.AUTH_CONFIG)
-    return config.realm.lower() if config else ""
-
-
-def server_time(d: Scope, facts: Facts) -> datetime | None:
-    """The estate's time as a server gave it; certificates are judged by it, never by this machine's clock."""
-    clocks = (facts.value(CLOCK.on(server)) for server in d.reached)
-    return next((parse_instant(clock.utc) for clock in clocks if clock), None)
-
-
 def judged(phase: str, prefix: str, title: str, judgements: Iterable[Judgement], server: str = "") -> list[Finding]:
     """Judgements of `trust` as findings: those that are in order as one, every other one for itself."""
     rows = list(judgements)
@@ -185,7 +153,7 @@ def judged_document(
     server: str,
     application_id: str,
     realm: str,
-    thumbprints: Sequence[str],
+    thumbprints: Sequence[str] | None,
     at: datetime | None,
 ) -> list[Finding]:
     """What is to be said of one metadata document as one server got it (fact F13)."""
@@ -200,25 +168,8 @@ def judged_document(
         metadata.parse(got.document, source=got.url),
         application_id=application_id,
         realm=realm or None,
-        expected_thumbprints=list(thumbprints),
+        expected_thumbprints=thumbprints,
         host=urlsplit(got.url).hostname or "",
         at=at,
     )
     return judged(phase, f"{phase}.metadata", f"The document {got.url}", rows, server)
-
-
-def exchange_thumbprints(facts: Facts) -> list[str]:
-    """The keys Exchange may publish: the current one, then the previous one."""
-    config = facts.value(exchange.AUTH_CONFIG)
-    return [thumbprint for thumbprint in (config.current, config.previous) if thumbprint] if config else []
-
-
-def lync_thumbprints(facts: Facts) -> list[str]:
-    """The keys Lync may publish: the assigned one, then the previous one."""
-    assigned = facts.value(lync.OAUTH_CERTIFICATE)
-    return [value for value in (assigned.thumbprint, assigned.previous_thumbprint) if value] if assigned else []
-
-
-def same_url(a: str, b: str) -> bool:
-    """Whether two URLs are the same to both products: case and a slash at the end do not count."""
-    return a.rstrip("/").casefold() == b.rstrip("/").casefold()

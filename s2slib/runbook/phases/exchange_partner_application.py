@@ -20,10 +20,11 @@ from s2slib.runbook.model import expect
 from s2slib.runbook.model.change import Change, Settle, Step
 from s2slib.runbook.model.expect import ABSENT, ANY, contains, lacks, wanted
 from s2slib.runbook.model.finding import Finding, Kinds
-from s2slib.runbook.phases.common import lync_realm, same_url, ucs_gate, unknown_findings, waiting
+from s2slib.runbook.phases.common import ucs_gate, unknown_findings, waiting
 from s2slib.runbook.phases.undo import restarts, reversible, undo, unloading
-from s2slib.runbook.reading.catalogue import OWN_METADATA, PEER_METADATA, pinned_controller
+from s2slib.runbook.reading.catalogue import OWN_METADATA, PEER_METADATA, application_account, pinned_controller
 from s2slib.runbook.reading.derive import DC_ENTRY, LYNC_IN_EXCHANGE, TRUST_LOADED
+from s2slib.runbook.reading.sameness import lync_realm, same_url, server_time, signing_thumbprint
 from s2slib.runbook.reading.scope import Scope
 
 NAME = "exchange_partner_application"
@@ -50,6 +51,17 @@ OTHER_URL = _F.blocker(
     "Exchange has a partner application for Lync with another metadata URL",
     remedy="correct lync.metadata_url in the params file, or move the entry by hand (Set-PartnerApplication)",
 )
+OTHER_REALM = _F.blocker(
+    f"{NAME}.other_realm",
+    "Exchange's entry for Lync keeps another realm than Lync puts into its tokens",
+    remedy="remove the entry by hand (Remove-PartnerApplication) and run this again: a refresh does not change a realm",
+)
+PLAIN_USER = _F.warning(
+    f"{NAME}.plain_user",
+    "The application account is there and is no mail user: the script works with it, and does not hide it",
+    "a mail user that nobody else uses",
+    "find out whether somebody uses that account; it gets three application roles",
+)
 TRUSTED = _F.ok(NAME, "Exchange trusts Lync's key")
 INCOMPLETE = _F.warning(f"{NAME}.incomplete", "{title}", "right", "this phase repairs it")
 DOMAIN_NAME = _F.blocker(
@@ -64,6 +76,7 @@ def keys(d: Scope) -> list[str]:
     """The facts this phase rests on."""
     return [
         LYNC_IN_EXCHANGE,
+        exchange.APPLICATION_USER,
         exchange.MAIL_USER,
         exchange.ROLE_ASSIGNMENTS,
         exchange.ACCEPTED_DOMAINS,
@@ -73,14 +86,20 @@ def keys(d: Scope) -> list[str]:
 
 def judge(d: Scope, facts: Facts) -> list[Finding]:
     """The six objects, and whether the stored key is the one that Lync serves."""
-    rests_on = keys(d) if facts.value(lync.OAUTH_CERTIFICATE) else keys(d)[:4]
+    rests_on = keys(d) if facts.value(lync.OAUTH_CERTIFICATE) else keys(d)[:5]
     return [
         *unknown_findings(NAME, facts, rests_on),
         *ucs_gate(d, facts, NAME),
         *_served(d, facts),
         *_entry(d, facts),
         *_first_accepted_domain(facts),
+        *_plain_user(facts),
     ]
+
+
+def _plain_user(facts: Facts) -> list[Finding]:
+    user = facts.value(exchange.APPLICATION_USER)
+    return [PLAIN_USER(f"{user.name}: {user.kind}")] if user and user.kind != "MailUser" else []
 
 
 def served_thumbprints(d: Scope, facts: Facts) -> list[str]:
@@ -110,6 +129,9 @@ def _entry(d: Scope, facts: Facts) -> list[Finding]:
         return [SEVERAL(", ".join(entry.several))]
     if not same_url(entry.auth_metadata_url, d.lync_metadata_url):
         return [OTHER_URL(entry.auth_metadata_url, d.lync_metadata_url)]
+    realm = lync_realm(facts)
+    if realm and entry.realm.casefold() != realm.casefold():
+        return [OTHER_REALM(entry.realm, realm)]
     return [INCOMPLETE(change.reason, title=change.title) for change in _repairs(d, facts)] or [
         TRUSTED(f"{entry.name}: {entry.auth_metadata_url}")
     ]
@@ -117,7 +139,7 @@ def _entry(d: Scope, facts: Facts) -> list[Finding]:
 
 def _first_accepted_domain(facts: Facts) -> list[Finding]:
     domains = facts.value(exchange.ACCEPTED_DOMAINS)
-    if domains is None or not isinstance(facts[exchange.MAIL_USER], Absent):
+    if domains is None or not isinstance(facts[exchange.APPLICATION_USER], Absent):
         return []
     if not domains:
         return [DOMAIN_NAME("no accepted domain")]
@@ -172,6 +194,8 @@ def _create(d: Scope, facts: Facts) -> Change:
         d.deployment.partner_script, d.lync_metadata_url, pinned_controller(d, facts)
     )
     user = facts.value(exchange.MAIL_USER)
+    taken = _plain_user(facts)  # the script takes a user of that name as it is
+    made = {"name": exchange.APPLICATION_ACCOUNT, "kind": "MailUser"}
     return Change(
         id=CREATE,
         phase=NAME,
@@ -190,14 +214,17 @@ def _create(d: Scope, facts: Facts) -> Change:
         after=wanted(
             {
                 LYNC_IN_EXCHANGE: entry,
-                exchange.MAIL_USER: {"hidden": True},
+                **({} if taken else {exchange.APPLICATION_USER: made, exchange.MAIL_USER: {"hidden": True}}),
                 exchange.ROLE_ASSIGNMENTS: contains(*exchange.ROLES),
             }
         ),
         undo=_undo_create(d, facts),
         binds={IDENTITY: (LYNC_IN_EXCHANGE, "identity")},
         half_way=wanted(
-            {exchange.MAIL_USER: {"name": exchange.APPLICATION_ACCOUNT}, exchange.ROLE_ASSIGNMENTS: lacks()}
+            {
+                **({} if taken else {exchange.MAIL_USER: {"name": exchange.APPLICATION_ACCOUNT}}),
+                exchange.ROLE_ASSIGNMENTS: lacks(),
+            }
         ),
         settled_when=_on_every_controller(d, entry),
         proven_by="Get-PartnerApplication from the domain controller of every Exchange server; then the storage test",
@@ -242,14 +269,14 @@ def _undo_create(d: Scope, facts: Facts) -> tuple[Change, ...]:
         if role not in roles_before
     ]
     user = facts.value(exchange.MAIL_USER)
-    if isinstance(facts[exchange.MAIL_USER], Absent):
+    if isinstance(facts[exchange.MAIL_USER], Absent) and not _plain_user(facts):
         steps.append(
             step(
                 ".account",
                 "Remove the application account",
                 exchange.remove_mail_user(account, controller),
                 {exchange.MAIL_USER: {"name": account}},
-                {exchange.MAIL_USER: ABSENT},
+                {exchange.MAIL_USER: ABSENT, exchange.APPLICATION_USER: ABSENT},
             )
         )
     elif user and not user.hidden:
@@ -289,12 +316,44 @@ def _repairs(d: Scope, facts: Facts) -> list[Change]:
             "Exchange ignores the users that Lync names by SID",
         ),
     ]
-    if facts.value(exchange.MAIL_USER) is not None:
+    made = _account_anew(d, facts)
+    for change in made:
+        facts = change.project(facts)
+    if made or facts.value(exchange.APPLICATION_USER) is not None:
         if not entry.linked_account:
             account, reason = exchange.APPLICATION_ACCOUNT, "the entry has no linked account: no roles apply"
             changes += _setting(d, facts, "LinkedAccount", "linked_account", account, reason)
         changes += _account(d, facts)
-    return [*changes, *_refresh(d, facts)]
+    return [*made, *changes, *_refresh(d, facts)]
+
+
+def _account_anew(d: Scope, facts: Facts) -> list[Change]:
+    """The application account made again as the script makes it, where somebody has cleaned it away."""
+    domains = facts.value(exchange.ACCEPTED_DOMAINS)
+    if not isinstance(facts[exchange.APPLICATION_USER], Absent) or not domains or _first_accepted_domain(facts):
+        return []
+    name, controller, entry = application_account(facts), pinned_controller(d, facts), facts.value(LYNC_IN_EXCHANGE)
+    there = {"name": name, "kind": "MailUser"}
+    return [
+        _repair(
+            d,
+            "make_application_account",
+            "Make the application account again",
+            exchange.new_mail_user(name, f"{name}@{domains[0].domain_name}", controller),
+            reason="the entry's account is gone: no roles apply",
+            where={},
+            also={LYNC_IN_EXCHANGE: {"identity": entry.identity if entry else ""}},
+            before={
+                exchange.APPLICATION_USER: ABSENT,
+                exchange.MAIL_USER: ABSENT,
+            },
+            after={
+                exchange.APPLICATION_USER: there,
+                exchange.MAIL_USER: {"name": name, "hidden": False},
+            },
+            back=("Remove the application account", exchange.remove_mail_user(name, controller)),
+        )
+    ]
 
 
 def _repair(
@@ -343,7 +402,7 @@ def _setting(d: Scope, facts: Facts, name: str, field: str, right: str | bool, r
 def _account(d: Scope, facts: Facts) -> list[Change]:
     """The account hidden from address lists, and each role that it lacks."""
     entry, user = facts.value(LYNC_IN_EXCHANGE), facts.value(exchange.MAIL_USER)
-    controller, account = pinned_controller(d, facts), exchange.APPLICATION_ACCOUNT
+    controller, account = pinned_controller(d, facts), application_account(facts)
     also = {LYNC_IN_EXCHANGE: {"identity": entry.identity if entry else ""}}
     changes = []
     if user and not user.hidden:
@@ -386,7 +445,11 @@ def _account(d: Scope, facts: Facts) -> list[Change]:
 
 def _refresh(d: Scope, facts: Facts) -> list[Change]:
     entry, served = facts.value(LYNC_IN_EXCHANGE), served_thumbprints(d, facts)
-    if entry is None or not served or set(served) <= set(entry.thumbprints):
+    assigned = facts.value(lync.OAUTH_CERTIFICATE)
+    signing = {signing_thumbprint(d, facts)}
+    staged = assigned is not None and assigned.is_staged(server_time(d, facts))
+    needed = signing if staged else set(served)  # a staged key may wait for its date
+    if entry is None or not served or needed <= set(entry.thumbprints):
         return []
     return [
         _repair(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from s2slib.facts import Facts
+from s2slib.facts import Facts, Unknown
 from s2slib.products import windows
 from s2slib.products.exchange import COMPONENTS
 from s2slib.products.windows import IIS_SERVICES
@@ -29,11 +29,12 @@ def restart(
     """`iisreset` on a server, held before where the deployment says so, started again if it fails, proven back.
 
     `after` and `settled` hold besides services that run, health pages that answer and components in the states of
-    `facts`. A server in maintenance stays in it, and its pages say so.
+    `facts`. A server in maintenance stays in it, and its pages say so. Pages that cannot be read now (the server's own name is
+    not in its certificate, say) would prove nothing afterwards: they are not asked for then, and preflight says so.
     """
     timeout_s = d.deployment.network.timeouts_s.iis_restart
     before = facts.value(COMPONENTS.on(server.fqdn), {})
-    if before.get("ServerWideOffline") != "Inactive":
+    if before.get("ServerWideOffline") != "Inactive" and not isinstance(facts[WEB_HEALTHY.on(server.fqdn)], Unknown):
         settled = {**settled, WEB_HEALTHY.on(server.fqdn): True}
     if before:
         settled = {**settled, COMPONENTS.on(server.fqdn): before}

@@ -17,10 +17,11 @@ from s2slib.products import exchange, lync
 from s2slib.runbook.model.change import Change, Settle
 from s2slib.runbook.model.expect import ABSENT, wanted
 from s2slib.runbook.model.finding import Finding, Kinds
-from s2slib.runbook.phases.common import same_url, ucs_gate, unknown_findings, waiting
+from s2slib.runbook.phases.common import ucs_gate, unknown_findings, waiting
 from s2slib.runbook.phases.undo import reversible
 from s2slib.runbook.reading.catalogue import PEER_METADATA
 from s2slib.runbook.reading.derive import EXCHANGE_IN_LYNC, REPLICA_ENTRY, ExchangeInLync
+from s2slib.runbook.reading.sameness import same_url
 from s2slib.runbook.reading.scope import Scope
 
 NAME = "lync_partner_application"

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from s2slib.facts import Absent, Facts
+from s2slib.facts import Absent, Facts, Unknown
 from s2slib.products import exchange, lync
 from s2slib.products.windows import CLOCK, GROUPS
 from s2slib.runbook.model.finding import Finding, Kinds
-from s2slib.runbook.phases.common import (
+from s2slib.runbook.phases.common import judged_document, ucs_gate, unknown_findings
+from s2slib.runbook.reading.catalogue import PEER_METADATA, REPLICA_CERTIFICATE
+from s2slib.runbook.reading.derive import WEB_HEALTHY, ours_in_lync
+from s2slib.runbook.reading.sameness import (
     accepted_realms,
     exchange_realm,
     exchange_thumbprints,
-    judged_document,
     lync_realm,
     lync_thumbprints,
     server_time,
-    ucs_gate,
-    unknown_findings,
 )
-from s2slib.runbook.reading.catalogue import PEER_METADATA, REPLICA_CERTIFICATE
-from s2slib.runbook.reading.derive import ours_in_exchange, ours_in_lync
 from s2slib.runbook.reading.scope import Scope
 
 NAME = "preflight"
@@ -36,6 +34,39 @@ OUT_OF_SUPPORT = _F.warning(
     "{product} is out of Microsoft's support",
     "Skype for Business Server SE with Exchange Server SE",
     "the procedure is the same; plan the move",
+)
+OLDER = _F.ok(
+    "preflight.older",
+    "An Exchange server of a generation before OAuth takes no part",
+    "Exchange Server 2013 or later in scope",
+)
+OTHER_PRODUCT = _F.blocker(
+    "preflight.product",
+    "The declared product is not the one that is there",
+    remedy="correct product (and roles) in the params file: commands, roles and support depend on it",
+)
+MIXED = _F.warning(
+    "preflight.product.mixed",
+    "Servers of several versions are declared under one product",
+    remedy="none, while the organisation moves; the commands are those of the declared product",
+)
+POOL_LEFT_OUT = _F.warning(
+    "preflight.pool_left_out",
+    "A pool with users is not declared: its front ends are neither waited for nor proven",
+    "every user pool under lync.pools",
+    "declare it, or know that its users' trust is not proven by this run",
+)
+SIP_DOMAIN = _F.blocker(
+    "preflight.sip_domain",
+    "The declared default SIP domain is not Lync's",
+    remedy="correct lync.default_sip_domain: Lync's realm is the default SIP domain unless it is set",
+)
+PAGES_UNREADABLE = _F.warning(
+    "preflight.health_unreadable",
+    "This server's health pages cannot be read, so they cannot prove that it is back after a restart",
+    "health pages that can be read before anything changes",
+    "put right what keeps them from being read (usually the server's own name in its certificate); without them a restart is "
+    "proven by services, worker processes and component states",
 )
 CLOCKS = _F.ok("preflight.clocks", "The servers' clocks agree", f"within {LARGEST_SKEW_S} s")
 CLOCKS_DIFFER = _F.blocker(
@@ -99,12 +130,15 @@ def judge(d: Scope, facts: Facts) -> list[Finding]:
     """Every preflight finding, in the order an administrator would ask."""
     return [
         *unknown_findings(NAME, facts, keys(d)),
-        *(EXCLUDED(f"excluded: {server.reason}", server=server.fqdn) for server in d.excluded),
-        *(OUT_OF_SUPPORT(name, product=name) for name in (d.lync.product, d.exchange.product) if name not in SUPPORTED),
+        *_excluded(d, facts),
+        *_products(d, facts),
+        *(OUT_OF_SUPPORT(name, product=name) for name in _names(d, facts) if name not in SUPPORTED),
         *_clocks(d, facts),
         *_rights(d, facts),
         *_topology(d, facts),
         *_realms(facts),
+        *_sip_domain(d, facts),
+        *_pages(d, facts),
         *_documents(d, facts),
         *_foreign(facts),
         *_test_users(d, facts),
@@ -149,11 +183,71 @@ def _topology(d: Scope, facts: Facts) -> list[Finding]:
             findings.append(TOPOLOGY("Get-CsPool does not list it", what="pool", names=pool.fqdn))
             continue
         findings += _differ("front ends", set(real.computers), pool.front_ends, f"in pool {pool.fqdn}")
+    findings += [POOL_LEFT_OUT(name) for name in _pools_left_out(d, facts)]
     servers = facts.value(exchange.SERVERS)
     if servers is not None:
-        in_scope = {row.fqdn for row in servers if not row.is_edge and (row.is_mailbox or row.is_client_access)}
-        declared = [server.fqdn for server in d.exchange.servers]
+        older = {row.fqdn for row in servers if row.is_older}
+        findings += [OLDER(f"{row.fqdn}: {row.version}") for row in servers if row.is_older]
+        in_scope = {row.fqdn for row in servers if not row.is_edge and (row.is_mailbox or row.is_client_access)} - older
+        out = older & {server.fqdn for server in d.excluded}
+        declared = [server.fqdn for server in d.exchange.servers if server.fqdn not in out]
         findings += _differ("Exchange servers", in_scope, declared, "in the organisation")
+    return findings
+
+
+def _pools_left_out(d: Scope, facts: Facts) -> list[str]:
+    """Pools with users that are not declared."""
+    declared = {pool.fqdn.lower() for pool in d.lync.pools}
+    return [row.fqdn for row in facts.value(lync.POOLS, []) if row.has_users and row.fqdn not in declared]
+
+
+def _excluded(d: Scope, facts: Facts) -> list[Finding]:
+    """Those left out by name; one that takes no part anyway is no reason for a yellow result."""
+    older = {row.fqdn for row in facts.value(exchange.SERVERS, []) if row.is_older}
+    return [EXCLUDED(f"excluded: {s.reason}", server=s.fqdn) for s in d.excluded if s.fqdn not in older]
+
+
+def _real_products(d: Scope, facts: Facts) -> dict[str, str]:
+    """FQDN of each declared Exchange server -> its product by its version, as far as known."""
+    declared = {server.fqdn for server in d.exchange_servers}
+    return {row.fqdn: row.product for row in facts.value(exchange.SERVERS, []) if row.fqdn in declared and row.product}
+
+
+def _names(d: Scope, facts: Facts) -> list[str]:
+    """The products that are there, else those that are declared."""
+    found = sorted(set(_real_products(d, facts).values()))
+    return [d.lync.product, *(found or [d.exchange.product])]
+
+
+def _products(d: Scope, facts: Facts) -> list[Finding]:
+    findings = []
+    real = _real_products(d, facts)
+    if real and d.exchange.product not in real.values():
+        seen = ", ".join(f"{server}: {product}" for server, product in sorted(real.items()))
+        findings.append(OTHER_PRODUCT(seen, d.exchange.product))
+    elif len(set(real.values())) > 1:
+        findings.append(MIXED(", ".join(sorted(set(real.values()))), d.exchange.product))
+    for front_end in d.front_ends:
+        said = facts.value(lync.VERSION.on(front_end), "")
+        other = [name for name in lync.VERSION_NAMES if name in said and name != d.lync.product]
+        if other and d.lync.product not in said:
+            findings.append(OTHER_PRODUCT(said, d.lync.product, server=front_end))
+    return findings
+
+
+def _sip_domain(d: Scope, facts: Facts) -> list[Finding]:
+    real = next((domain.name for domain in facts.value(lync.SIP_DOMAINS, []) if domain.is_default), "")
+    declared = d.lync.default_sip_domain.lower()
+    return [SIP_DOMAIN(real, declared)] if real and real != declared else []
+
+
+def _pages(d: Scope, facts: Facts) -> list[Finding]:
+    findings = []
+    for server in d.exchange_servers:
+        fact = facts[WEB_HEALTHY.on(server.fqdn)]
+        reached = not isinstance(facts[CLOCK.on(server.fqdn)], Unknown)
+        if isinstance(fact, Unknown) and reached:
+            findings.append(PAGES_UNREADABLE(fact.reason, server=server.fqdn))
     return findings
 
 
@@ -192,9 +286,9 @@ def _documents(d: Scope, facts: Facts) -> list[Finding]:
             thumbprints=exchange_thumbprints(facts),
             at=at,
         )
-    assigned = lync_thumbprints(facts)
+    assigned = lync_thumbprints(d, facts)
     held = [facts.value(REPLICA_CERTIFICATE.on(front_end)) for front_end in d.front_ends]
-    arrived = bool(assigned) and all(row is not None and row.thumbprint == assigned[0] for row in held)
+    arrived = bool(assigned) and all(row is not None and assigned and row.thumbprint in assigned for row in held)
     for server in d.exchange_servers if arrived else ():  # else it is the certificate phase's to assign, or to wait
         findings += judged_document(
             NAME,
@@ -211,7 +305,7 @@ def _documents(d: Scope, facts: Facts) -> list[Finding]:
 
 def _foreign(facts: Facts) -> list[Finding]:
     """Entries of a hybrid or of other products: listed, not counted, not touched (rule R22)."""
-    theirs = [e.name for e in facts.value(exchange.PARTNER_APPLICATIONS, []) if not ours_in_exchange(e)]
+    theirs = [e.name for e in facts.value(exchange.PARTNER_APPLICATIONS, []) if not exchange.is_lync(e)]
     others = [e.identity for e in facts.value(lync.PARTNER_APPLICATIONS, []) if not ours_in_lync(e)]
     return [FOREIGN(", ".join(names), side=side) for side, names in (("Exchange", theirs), ("Lync", others)) if names]
 

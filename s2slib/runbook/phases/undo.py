@@ -42,13 +42,13 @@ def reversible(
     target: str = "",
     **more: Any,
 ) -> Change:
-    """The change from `before` to `after`, each on one fact, and the undo from `after` to `before`.
+    """The change from `before` to `after`, and the undo from `after` to `before`; `settle` is about the first fact of them.
 
     `where` says which object of the fact is meant, now and then; `also` are other facts that the change rests on; `left` is
     what the undo rests on where that is not all of `after`. `back`: title and command of the undo; None where there is none.
     `settle` makes the waiting from the condition that is to arrive, there and back.
     """
-    (old,), (new,) = before.values(), after.values()
+    old, new = next(iter(before.values())), next(iter(after.values()))
     taken_back: tuple[Change, ...] = ()
     if back is not None:
         settled = settle(old) if settle else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
-from s2slib.facts import Facts, Key, PerServer
+from s2slib.facts import Facts, Key, PerServer, Unknown
 from s2slib.products import exchange, lync, windows
 from s2slib.products.read import Read
 from s2slib.runbook.reading.scope import Scope
@@ -73,6 +73,7 @@ def _front_end_reads(d: Scope, now: Now) -> list[Read]:
         reads += [
             windows.get_clock(server, now),
             windows.get_groups(server),
+            lync.get_server_version(server),
             lync.get_certificate(server, "OAuthTokenIssuer", REPLICA_CERTIFICATE.on(server)),
             lync.get_oauth_configuration(server, REPLICA_CONFIGURATION.on(server), local_store=True),
             lync.get_partner_applications(server, REPLICA_PARTNERS.on(server), local_store=True),
@@ -126,10 +127,13 @@ def _exchange_reads(d: Scope, facts: Facts) -> list[Read]:
     ]
     pinned = pinned_controller(d, facts)
     if pinned:
+        reads.append(exchange.get_partner_applications(session, domain_controller=pinned))
+    if pinned and not isinstance(facts[exchange.PARTNER_APPLICATIONS], Unknown):
+        account = application_account(facts)
         reads += [
-            exchange.get_partner_applications(session, domain_controller=pinned),
-            exchange.get_mail_user(session, pinned),
-            exchange.get_role_assignments(session, pinned),
+            exchange.get_user(session, account, pinned),
+            exchange.get_mail_user(session, account, pinned),
+            exchange.get_role_assignments(session, account, pinned),
         ]
     for fqdn, controller in controllers(facts).items():
         if controller and any(server.fqdn == fqdn for server in d.exchange_servers):
@@ -141,6 +145,12 @@ def _exchange_reads(d: Scope, facts: Facts) -> list[Read]:
 def controllers(facts: Facts) -> dict[str, str]:
     """FQDN of each Exchange server -> the domain controller it uses, as far as known."""
     return {row.fqdn: row.domain_controller for row in facts.value(exchange.SERVERS, [])}
+
+
+def application_account(facts: Facts) -> str:
+    """The account that Exchange acts as for Lync: the one the entry links to, whatever it is called, else the script's."""
+    linked = [row.linked_account for row in facts.value(exchange.PARTNER_APPLICATIONS, []) if exchange.is_lync(row)]
+    return linked[0].rpartition("/")[2] if len(linked) == 1 and linked[0] else exchange.APPLICATION_ACCOUNT
 
 
 def pinned_controller(d: Scope, facts: Facts) -> str:

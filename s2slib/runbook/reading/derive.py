@@ -10,7 +10,7 @@ from s2slib.products.read import parse_instant
 from s2slib.products.windows import IIS_SERVICES, WORKERS
 from s2slib.runbook.reading.catalogue import DC_PARTNERS, HEALTH_BACK_END, HEALTH_PAGES, REPLICA_PARTNERS
 from s2slib.runbook.reading.scope import Scope
-from s2slib.trust.certificate import from_base64
+from s2slib.trust.certificate import thumbprint_of
 
 
 class LyncInExchange(exchange.PartnerApplication):
@@ -55,15 +55,6 @@ def derive(d: Scope, facts: Facts) -> Facts:
     return facts.updated(derived)
 
 
-def ours_in_exchange(entry: exchange.PartnerApplication) -> bool:
-    """Whether an Exchange entry is an on-premises Lync: by id and metadata URL, never by name (fact F7)."""
-    return (
-        entry.application_identifier == lync.LYNC_APPLICATION_ID
-        and not entry.use_auth_server
-        and bool(entry.auth_metadata_url)
-    )
-
-
 def ours_in_lync(entry: lync.PartnerApplication) -> bool:
     """Whether a Lync entry is an on-premises Exchange: by id and metadata URL (fact F7)."""
     return entry.application_identifier == exchange.EXCHANGE_APPLICATION_ID and bool(entry.metadata_url)
@@ -73,11 +64,11 @@ def _lync_entry(facts: Facts, key: Key[list[exchange.PartnerApplication]]) -> Fa
     rows = facts.value(key)
     if rows is None:
         return facts[key]
-    ours = [row for row in rows if ours_in_exchange(row)]
+    ours = [row for row in rows if exchange.is_lync(row)]
     if len(ours) != 1:
         return _none_or_several(sorted(row.name for row in ours))
     held = ours[0].model_dump(exclude={"certificate_strings"})
-    return Known({**held, "thumbprints": [from_base64(item).thumbprint for item in ours[0].certificate_strings]})
+    return Known({**held, "thumbprints": [thumbprint_of(item) for item in ours[0].certificate_strings]})
 
 
 def _exchange_entry(facts: Facts, key: Key[list[lync.PartnerApplication]]) -> Fact:

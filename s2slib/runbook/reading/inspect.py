@@ -33,7 +33,7 @@ from s2slib.runbook.reading.derive import (
 from s2slib.runbook.reading.estates import Estates
 from s2slib.runbook.reading.scope import Scope
 
-ROUNDS = 3
+ROUNDS = 4  # servers, their controllers' entries, the account that the entry links to, and one to spare
 
 
 def operator_now() -> datetime:

@@ -140,8 +140,9 @@ def test_the_minimal_file_is_valid(tmp_path: Path) -> None:
         ("exchange", 'scripts_path: "C:\\new"', "exchange.scripts_path", "<U+000A>", "one line", "single quotes"),
         ("lync", "partner_application_identity: Exch*", "lync.partner_application_identity", "Exch*", "Exchange", "no wild"),
         ("lync", "excluded: [{server: a.b.com}]", "lync.excluded[0].reason", "", "Why", ""),
-        ("policy", "overrides: [{setting: lync.realm, existing: x, reason: why}]", "policy.overrides[0].setting",
-         "lync.realm", "lync.Realm", "did you mean lync.Realm?"),
+        ("policy", "overrides: [{setting: lync.exchangeautodiscoverurl, existing: x, reason: why}]",
+         "policy.overrides[0].setting",
+         "lync.exchangeautodiscoverurl", "lync.ExchangeAutodiscoverUrl", "did you mean lync.ExchangeAutodiscoverUrl?"),
     ],
 )  # fmt: skip
 def test_a_mistake_names_field_value_what_is_allowed_and_a_way_there(

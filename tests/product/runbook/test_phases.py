@@ -47,6 +47,7 @@ def untouched() -> Facts:
         lync.OAUTH_CONFIGURATION: {**facts().value(str(lync.OAUTH_CONFIGURATION)), "exchange_autodiscover_url": ""},
         lync.PARTNER_APPLICATIONS: [],
         exchange.PARTNER_APPLICATIONS: [],
+        exchange.APPLICATION_USER: Absent(),
         exchange.MAIL_USER: Absent(),
         exchange.ROLE_ASSIGNMENTS: Absent(),
     }
@@ -171,7 +172,12 @@ class TestExchangePartnerApplication:
     def test_a_first_accepted_domain_whose_name_is_no_domain_blocks_before_the_script_fails(self) -> None:
         named = [{"name": "Head Office", "domain_name": "litwareinc.com", "default": True}]
         snapshot = with_facts(
-            {exchange.PARTNER_APPLICATIONS: [], exchange.MAIL_USER: Absent(), exchange.ACCEPTED_DOMAINS: named}
+            {
+                exchange.PARTNER_APPLICATIONS: [],
+                exchange.APPLICATION_USER: Absent(),
+                exchange.MAIL_USER: Absent(),
+                exchange.ACCEPTED_DOMAINS: named,
+            }
         )
         found = phase("exchange_partner_application").judge(scope(), snapshot)
         assert levels(found)["exchange_partner_application.accepted_domain_name"] == "blocker"

@@ -35,13 +35,15 @@ HARMS: dict[str, dict[str, Any]] = {
     "contacts": {lync.USER_POLICIES: [{"identity": "Global", "ucs_allowed": True}]},
     "no entry in exchange": {
         exchange.PARTNER_APPLICATIONS: [],
+        exchange.APPLICATION_USER: Absent(),
         exchange.MAIL_USER: Absent(),
         exchange.ROLE_ASSIGNMENTS: Absent(),
         **{on(server, "dc_partner_applications"): [] for server in (EX1, EX2)},
     },
     "disabled in exchange": {exchange.PARTNER_APPLICATIONS: [{**lync_entry(), "enabled": False}]},
     "account visible": {
-        exchange.MAIL_USER: {"name": exchange.APPLICATION_ACCOUNT, "recipient_type": "MailUser", "hidden": False}
+        exchange.APPLICATION_USER: {"name": exchange.APPLICATION_ACCOUNT, "kind": "MailUser"},
+        exchange.MAIL_USER: {"name": exchange.APPLICATION_ACCOUNT, "recipient_type": "MailUser", "hidden": False},
     },
     "a role missing": {exchange.ROLE_ASSIGNMENTS: sorted(exchange.ROLES)[1:]},
     "no entry in lync": {
