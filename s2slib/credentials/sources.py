@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import IO, Protocol, cast
 
 from s2slib.credentials.errors import CredentialError
 
@@ -66,12 +70,20 @@ def machine_key_store() -> KeyStore:
 
 
 def run_program(arguments: Sequence[str], timeout_s: float) -> bytes:
-    """What a program printed. No shell, no input; its error output is not read, it might hold the secret."""
+    """What a program printed, up to 65,536 bytes. No shell, no input; its error output is not read, it might hold the secret.
+
+    It has a process group of its own, which is ended with it: nothing that it started goes on.
+    """
     name = f"command: {arguments[0]}"
     advice = "run it by hand to see why"
     try:
         process = subprocess.Popen(
-            list(arguments), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, shell=False
+            list(arguments),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            shell=False,
+            start_new_session=os.name == "posix",
         )
     except FileNotFoundError:
         raise CredentialError(
@@ -79,26 +91,38 @@ def run_program(arguments: Sequence[str], timeout_s: float) -> bytes:
         ) from None
     except OSError as error:
         raise CredentialError(name, f"cannot be started ({type(error).__name__})", advice) from None
+    printed: list[bytes] = []
+    stream = cast(IO[bytes], process.stdout)
+    reader = threading.Thread(target=lambda: printed.append(stream.read(_MAX_OUTPUT + 1)), daemon=True)
+    ends = time.monotonic() + timeout_s
     try:
-        output, _ = process.communicate(timeout=timeout_s)
-    except subprocess.TimeoutExpired:
-        failure = CredentialError(name, f"did not end within {timeout_s:g} s and was stopped", advice)
-    else:
-        if process.returncode == 0:
-            return output[:_MAX_OUTPUT]
-        failure = CredentialError(name, f"ended with exit code {process.returncode}", advice)
+        reader.start()
+        reader.join(timeout_s)
+        if printed and len(printed[0]) > _MAX_OUTPUT:
+            raise CredentialError(name, f"printed more than {_MAX_OUTPUT} bytes and was stopped", advice)
+        try:
+            code = process.wait(max(0.0, ends - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            raise CredentialError(name, f"did not end within {timeout_s:g} s and was stopped", advice) from None
+        reader.join(_REAP_S)  # what it started may still hold the pipe
+        if code != 0:
+            raise CredentialError(name, f"ended with exit code {code}", advice)
+        if not printed:
+            raise CredentialError(name, "left something running that holds its output", advice)
+        return printed[0]
     finally:
         _stop(process)
-    raise failure
+        reader.join(_REAP_S)
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:
-    """Ends a process that still runs, without waiting for grandchildren that hold its pipe."""
-    if process.poll() is None:
-        process.kill()
-    try:
+    """End a program and everything in its group, and wait a moment for it."""
+    if os.name == "posix":
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+    elif process.poll() is None:
+        kill = ["taskkill", "/T", "/F", "/PID", str(process.pid)]
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            subprocess.run(kill, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=_REAP_S * 5, check=False)
+    with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(_REAP_S)
-    except subprocess.TimeoutExpired:
-        return
-    if process.stdout and os.name != "nt":
-        process.stdout.close()

@@ -27,7 +27,7 @@ from typing import Any, Self, cast
 
 from s2slib.remoting.shell.process import Interrupted, Ready, RemoteProcess
 from s2slib.remoting.shell.runspaces import Runspaces, command_request
-from s2slib.remoting.shell.wire import HIDDEN, BadAnswer
+from s2slib.remoting.shell.wire import HIDDEN, BadAnswer, whole
 from s2slib.remoting.values import errors
 from s2slib.remoting.values.command import Command, Effect, permits
 from s2slib.remoting.values.quoting import CredentialRef, InvalidCommand, SecretRef
@@ -257,11 +257,14 @@ class Link:
         decode = process.decoder
         try:
             broken = decode.texts(answer.get("broken"))
+            rows = answer.get("output") or ()
+            if len(rows) > self.target.limits.objects:
+                raise BadAnswer(f"more than the {self.target.limits.objects} objects that were asked for")
             reply = Reply(
                 server=self.target.server,
                 command=command,
                 state=_STATES[str(answer.get("state"))],
-                output=tuple(decode.plain(item) for item in answer.get("output") or ()),
+                output=tuple(decode.plain(item) for item in rows),
                 errors=decode.errors(answer.get("errors")),
                 warnings=decode.texts(answer.get("warnings")),
                 verbose=decode.texts(answer.get("verbose")),
@@ -371,11 +374,7 @@ def _check_secrets(command: Command, given: Mapping[str, Secret]) -> None:
 
 
 def _whole(value: object) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise BadAnswer("expected a whole number")
-    return value
+    return None if value is None else whole(value)
 
 
 def _with_stray(reply: Reply, stray: str) -> Reply:

@@ -22,6 +22,9 @@ from s2slib.remoting.values.quoting import CredentialRef, InvalidCommand, Later,
 
 MAX_FRAME = 32 * 1024 * 1024
 MAX_STRAY = 256 * 1024
+_HEADER = re.compile(rb"(\d{1,9}) [0-9A-F-]{23} ")
+_LONGEST_HEADER = 9 + 1 + 23 + 1
+_OUTSIDE = re.compile(rb"[<>\r\n]")  # what no payload holds
 
 
 @dataclass(frozen=True)
@@ -75,9 +78,10 @@ class FrameReader:
     nonce: str
     stray: bytearray = field(default_factory=bytearray)
     _pending: bytearray = field(default_factory=bytearray)
+    _looked_at: int = 0  # bytes of a frame under way that hold nothing which no frame holds
 
     def feed(self, data: bytes) -> list[dict[str, Any]]:
-        """The payloads that are complete with `data`, in order."""
+        """The payloads that are complete with `data`, in order. Every byte is looked at a bounded number of times."""
         self._pending += data
         payloads: list[dict[str, Any]] = []
         start = b"<" + self.nonce.encode("ascii") + b" "
@@ -87,18 +91,30 @@ class FrameReader:
                 self._let_go(len(self._pending) - self._begun(start))
                 return payloads
             self._let_go(at)
-            end = self._pending.find(b">")
-            if end < 0:
-                if len(self._pending) <= MAX_FRAME:
-                    return payloads
-                self._let_go(len(start))
-                continue
-            payload = self._verified(bytes(self._pending[: end + 1]))
+            frame = self._frame(len(start))
+            if frame is None:
+                return payloads
+            payload = self._verified(frame)
             if payload is None:
                 self._let_go(len(start))  # text that imitates a frame: a true one may begin inside it
                 continue
-            del self._pending[: end + 1]
+            self._take(len(frame))
             payloads.append(payload)
+
+    def _frame(self, opening: int) -> bytes | None:
+        """The frame that begins what is pending, by the length it states; empty when it is none, None while it is not whole."""
+        header = _HEADER.match(self._pending, opening)
+        if header is None:
+            is_short = len(self._pending) < opening + _LONGEST_HEADER
+            return None if is_short and not _OUTSIDE.search(self._pending, opening) else b""
+        end = header.end() + int(header[1])
+        begin = max(header.end(), self._looked_at)
+        if end - header.end() > MAX_FRAME or _OUTSIDE.search(self._pending, begin, end):
+            return b""
+        if len(self._pending) <= end:
+            self._looked_at = len(self._pending)
+            return None
+        return bytes(self._pending[: end + 1])
 
     def stray_text(self) -> str:
         """What was not a frame, taken out; the line ends after frames left out."""
@@ -113,7 +129,12 @@ class FrameReader:
     def _let_go(self, count: int) -> None:
         room = MAX_STRAY - len(self.stray)
         self.stray += self._pending[: max(0, min(count, room))]
+        self._take(count)
+
+    def _take(self, count: int) -> None:
         del self._pending[:count]
+        if count:
+            self._looked_at = 0
 
     def _verified(self, frame: bytes) -> dict[str, Any] | None:
         found = re.fullmatch(rb"<[0-9a-f]+ (\d{1,9}) ([0-9A-F-]{23}) ([^<> \r\n]+)>", frame)

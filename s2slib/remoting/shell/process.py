@@ -195,10 +195,13 @@ class RemoteProcess:
         while True:
             asked: list[dict[str, Any]] = []
             for frame in self._inbox:
-                if frame.get("id") in self._again:
+                number = frame.get("id")
+                if not isinstance(number, int) or "alive_s" in frame:
+                    continue
+                if number in self._again:
                     asked.append(frame)
-                elif "alive_s" not in frame and frame.get("id") in ids:
-                    answers.setdefault(frame["id"], frame)
+                elif number in ids:
+                    answers.setdefault(number, frame)
             self._inbox.clear()
             if len(answers) == len(ids):
                 return [answers[number] for number in ids]

@@ -25,6 +25,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from winrm.exceptions import InvalidCredentialsError, WinRMError
 
 from s2slib.remoting.values.target import Target
+from s2slib.remoting.winrm import wsman
 
 MAX_BODY = 4 * 1024 * 1024
 """Bytes of one answer. A WinRM server keeps to the 153,600 bytes of an envelope that the request names."""
@@ -136,6 +137,10 @@ class Transport(winrm.transport.Transport):
             raise InvalidCredentialsError("rejected")
         if response.status_code >= 400:
             body = self._get_message_response_text(response) if response.content else b""
+            try:
+                wsman.check_document(body)  # pywinrm parses it as a fault
+            except wsman.BadEnvelope:
+                body = b""
             raise winrm.exceptions.WinRMTransportError("http", response.status_code, body.decode("utf-8", "replace"))
         return response
 

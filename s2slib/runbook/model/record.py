@@ -182,5 +182,5 @@ class RunRecord(Record):
             data = json.loads(file.read_text(encoding="utf-8"))
             data.pop("outcome", None)
             return cls.model_validate(data)
-        except (OSError, ValueError, AttributeError) as error:
+        except (OSError, ValueError, AttributeError, TypeError) as error:
             raise RecordError(f"run.json of {folder.name} cannot be read as a record: {type(error).__name__}") from None
