@@ -115,7 +115,8 @@ def start(
         else:
             argv, folder = command(environment, request)
             took = f"{time.monotonic() - began:.1f}"
-            return (hand_over or become)(argv, {**environ, "PYTHONUTF8": "1", SET_UP_S: took}, folder)
+            safe = {"PYTHONSAFEPATH": "1"} if request.verb == "notebook" else {}  # for its kernels too
+            return (hand_over or become)(argv, {**environ, **safe, "PYTHONUTF8": "1", SET_UP_S: took}, folder)
         return 0
     except UsageError as error:
         console.say(f"run.py: {error}\n\n{USAGE}")

@@ -1,7 +1,8 @@
 """Where params, notebooks and runs are, and which run of a deployment is open.
 
-workspace = S2S_WORKSPACE, else the nearest folder upwards that holds params/ and notebooks/ (from the current
-            folder; failing that from this package: the product runs from a checkout)
+workspace = S2S_WORKSPACE, else the checkout that this package lies in, else the nearest folder upwards from the current one
+            that holds params/ and notebooks/, if they are the operator's (or root's) and nobody else can write them:
+            what is found there runs with the operator's credentials
 runs      = S2S_RUNS, else <workspace>/runs
 runs/<UTC stamp>-<deployment>-<4 hex>   one folder per run, no ':' in the name
 runs/<deployment>.open                  the name of the deployment's open run
@@ -12,6 +13,7 @@ from __future__ import annotations
 import os
 import re
 import secrets
+import stat
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -180,8 +182,8 @@ def find(
 ) -> Workspace:
     """The workspace to work in.
 
-    `start` is where the search upwards begins (the current folder), `package` where it begins if that finds nothing
-    (this file). Raises WorkspaceError; the current folder is never taken just because it is the current one.
+    `package` is where the search upwards begins (this file), `start` where it begins if that finds nothing (the current
+    folder). Raises WorkspaceError; the current folder is never taken just because it is the current one.
     """
     environ = os.environ if environ is None else environ
     named = environ.get(WORKSPACE_VARIABLE)
@@ -190,7 +192,9 @@ def find(
         if not root.is_dir():
             raise WorkspaceError(f"{WORKSPACE_VARIABLE} names a folder that is not there: {named}")
     else:
-        found = _upwards(start or Path.cwd()) or _upwards(package or Path(__file__))
+        found = _upwards(package or Path(__file__))
+        if found is None and (found := _upwards(start or Path.cwd())) is not None:
+            _refuse_planted(found)
         if found is None:
             raise WorkspaceError(
                 "no workspace: neither this folder nor one above it holds params/ and notebooks/; "
@@ -199,6 +203,19 @@ def find(
         root = found
     runs = environ.get(RUNS_VARIABLE)
     return Workspace(root, Path(runs).expanduser().resolve() if runs else root / "runs")
+
+
+def _refuse_planted(root: Path) -> None:
+    """WorkspaceError when somebody else could have put the notebooks and params there that are to run as this operator."""
+    if not hasattr(os, "getuid"):
+        return
+    for folder in (root, root / "params", root / "notebooks"):
+        kept = folder.stat()
+        if kept.st_uid not in (0, os.getuid()) or kept.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise WorkspaceError(
+                f"{folder} is another account's, or others can write it: its notebooks would run with your credentials. "
+                f"If that is meant, name it: {WORKSPACE_VARIABLE}={root}"
+            )
 
 
 def _upwards(start: Path) -> Path | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from s2slib import workspace
 from s2slib.cli.report import Reporter
+from s2slib.credentials import lab_state
 from s2slib.deployment import Deployment
 from s2slib.deployment.network import Timeouts
 from s2slib.deployment.saved import portable, save
@@ -72,7 +73,7 @@ def run_notebooks(
     timeouts = deployment.network.timeouts_s
     started = RunRecord.load(folder)
     ended_before = started.ended if started else ""
-    failure = _run(SEQUENCES[verb], places.notebooks, folder, parameters, report, verb, timeouts)
+    failure = _run(SEQUENCES[verb], places, folder, parameters, report, verb, timeouts)
     record = RunRecord.load(folder)
     told = record is not None and record.ended != ended_before
     return report.end(record, folder, failure, told=told, is_open=_has_open_change(folder))
@@ -88,7 +89,7 @@ def _has_open_change(folder: Path) -> bool:
 
 def _run(
     names: tuple[str, ...],
-    notebooks: Path,
+    places: workspace.Workspace,
     folder: Path,
     parameters: dict[str, Any],
     report: Reporter,
@@ -102,7 +103,10 @@ def _run(
     answer = Answers() if sys.stdin is not None and sys.stdin.isatty() else None
     redactor = Redactor()
     ends = time.monotonic() + timeouts.run
-    os.environ[RUN_ENDS] = f"{time.time() + timeouts.run:.0f}"  # the kernels inherit it
+    os.environ[RUN_ENDS] = f"{time.time() + timeouts.run:.0f}"  # the kernels inherit it, and the places
+    os.environ |= {workspace.WORKSPACE_VARIABLE: str(places.root), workspace.RUNS_VARIABLE: str(places.runs)}
+    if lab_state.VARIABLE in os.environ:  # they start in the run folder
+        os.environ[lab_state.VARIABLE] = str(Path(os.environ[lab_state.VARIABLE]).resolve())
     for name in names:
         if failure and verb != "check" and name != RECORD_NOTEBOOK:
             continue
@@ -112,7 +116,7 @@ def _run(
         began = time.monotonic()
         with report.watching(folder):
             done = run_notebook(
-                notebooks / f"{name}.ipynb",
+                places.notebooks / f"{name}.ipynb",
                 folder / "notebooks" / f"{name}.ipynb",
                 parameters,
                 answer=answer,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,15 +157,20 @@ def run_notebook(
     redactor: Redactor | None = None,
     cell_timeout_s: int = CELL_TIMEOUT_S,
 ) -> Executed:
-    """Execute one notebook with papermill into `target`; a failing cell is a result, not an exception."""
+    """Execute one notebook with papermill into `target`; a failing cell is a result, not an exception.
+
+    The kernel starts in the run folder and takes no module from the folder that it happens to be in (a planted `yaml.py`).
+    """
     papermill_engines.register("s2s", RunbookEngine)
     target.parent.mkdir(parents=True, exist_ok=True)
+    os.environ["PYTHONSAFEPATH"] = "1"
     try:
         papermill.execute_notebook(
             str(source),
             str(target),
             parameters=parameters,
             engine_name="s2s",
+            cwd=str(target.parent.parent),
             progress_bar=False,
             request_save_on_cell_execute=False,
             autosave_cell_every=0,

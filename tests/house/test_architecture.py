@@ -32,7 +32,7 @@ ROOMS = {
     "s2slib.runbook.model": "deployment errors facts products records remoting.values typed",
     "s2slib.runbook.reading": "credentials deployment facts products records remoting remoting.values remoting.winrm trust",
     "s2slib.runbook.phases": "facts products remoting.values runbook.model runbook.reading trust",
-    "s2slib.runbook.control": "errors facts records runbook.model runbook.phases runbook.reading typed workspace",
+    "s2slib.runbook.control": "errors facts products records runbook.model runbook.phases runbook.reading typed workspace",
     "s2slib.runbook.writing": "facts products records remoting.values runbook.control runbook.model runbook.reading typed",
     "s2slib.runbook": "credentials deployment facts products records remoting.values runbook.control runbook.model "
     "runbook.phases runbook.reading runbook.writing trust",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -33,10 +34,11 @@ def here(root: Path) -> Workspace:
     return Workspace(root, root / "runs")
 
 
-def test_the_nearest_folder_upwards_with_params_and_notebooks_is_the_workspace(root: Path) -> None:
+def test_the_nearest_folder_upwards_with_params_and_notebooks_is_the_workspace(root: Path, tmp_path: Path) -> None:
     deep = root / "notebooks" / "deeper"
     deep.mkdir()
-    assert find(deep, environ={}) == Workspace(root.resolve(), root.resolve() / "runs")
+    installed = tmp_path / "site-packages" / "s2slib"
+    assert find(deep, environ={}, package=installed) == Workspace(root.resolve(), root.resolve() / "runs")
 
 
 def test_the_current_folder_is_not_taken_just_because_it_is_current(tmp_path: Path) -> None:
@@ -45,9 +47,26 @@ def test_the_current_folder_is_not_taken_just_because_it_is_current(tmp_path: Pa
         find(tmp_path, environ={}, package=tmp_path / "site-packages")
 
 
-def test_from_elsewhere_the_checkout_that_the_package_lies_in_is_the_workspace(root: Path, tmp_path: Path) -> None:
+def test_the_checkout_that_the_package_lies_in_comes_before_what_lies_around_the_current_folder(
+    root: Path, tmp_path: Path
+) -> None:
+    planted = tmp_path / "planted"
+    for name in ("params", "notebooks", "deeper"):
+        (planted / name).mkdir(parents=True)
     package = root / "s2slib" / "workspace.py"
-    assert find(tmp_path, environ={}, package=package).root == root.resolve()
+    assert find(planted / "deeper", environ={}, package=package).root == root.resolve()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="asks POSIX's owners and modes")
+@pytest.mark.parametrize("which", ["", "params", "notebooks"])
+def test_folders_that_others_can_write_are_refused_unless_they_are_named(
+    which: str, root: Path, tmp_path: Path
+) -> None:
+    (root / which).chmod(0o777)
+    installed = tmp_path / "site-packages" / "s2slib"
+    with pytest.raises(WorkspaceError, match="others can write it"):
+        find(root, environ={}, package=installed)
+    assert find(root, environ={"S2S_WORKSPACE": str(root)}, package=installed).root == root.resolve()
 
 
 def test_the_environment_names_the_workspace_and_the_runs_folder(root: Path, tmp_path: Path) -> None:

@@ -4,7 +4,8 @@
 | --- | --- |
 | policy | an approval was wanted when the run was made, and now is not |
 | approval | wanted and missing; for another plan hash; not, word for word, the one that the journal recorded |
-| window | not open yet, or over |
+| reach | servers would be reached otherwise, or as somebody else, than when it was approved |
+| window | not open yet, or over, by this machine's clock or a server's; or those differ by more than five minutes |
 | two persons | wanted, and the account that recorded the approval, or its approver's name, is the operator's |
 | deployment | the params file declares something else than was planned for |
 | each change, in order, on the facts that those before it leave | the one rule says moved, or blocked by an unknown |
@@ -14,9 +15,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from s2slib.facts import Facts
+from s2slib.products.windows import CLOCK
 from s2slib.runbook.control.approval import Approval
 from s2slib.runbook.control.history import History
 from s2slib.runbook.control.lock import UNKNOWN
@@ -68,6 +71,13 @@ OTHER_REACH = _F.blocker(
     "the addresses, transports, proxy, CA file and credential references of the approval",
     "put the run's declaration back, or make a new plan and have it approved",
 )
+LARGEST_SKEW_S = 300
+CLOCK_DIFFERS = _F.blocker(
+    "approval.clock",
+    "This machine's clock and a server's differ: which of them the window goes by is not known",
+    f"within {LARGEST_SKEW_S} s",
+    "w32tm /query /status on the server; set the clock of whichever is off",
+)
 MORE = _F.blocker(
     "plan.more.<change>",
     "A change is needed that this plan does not have: {title}",
@@ -118,6 +128,22 @@ def approved(
         said = "; ".join(f"{name}: {then}" for name, _, then in changed)
         findings.append(CHANGED(seen, f"{said}, as the journal has it"))
     return [*findings, *_window(approval, now), *_two_persons(d, approval, operator)]
+
+
+def clocks(d: Scope, approval: Approval | None, facts: Facts, now: datetime) -> list[Finding]:
+    """The window by the servers' clocks: this machine's alone could be set."""
+    findings: list[Finding] = []
+    for server in d.reached if approval is not None else ():
+        clock = facts.value(CLOCK.on(server))
+        if approval is None or clock is None:
+            continue
+        there = now + timedelta(seconds=clock.offset_s)
+        if abs(clock.offset_s) > LARGEST_SKEW_S:
+            seen = f"{there.isoformat(timespec='seconds')} there, {now.isoformat(timespec='seconds')} here"
+            findings.append(CLOCK_DIFFERS(seen, server=server))
+        else:
+            findings += [replace(found, server=server) for found in _window(approval, there)]
+    return findings
 
 
 def _not_as_recorded(seen: Mapping[str, object], recorded: Mapping[str, object]) -> list[tuple[str, object, object]]:

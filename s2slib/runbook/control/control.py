@@ -199,8 +199,9 @@ class ChangeControl:
         )
 
     def moved(self, plan: Plan, facts: Facts) -> list[Finding]:
-        """What has changed since the plan was made."""
-        return acceptance.moved(self._scope, plan, facts, self.history, self.known())
+        """What has changed since the plan was made, and what the servers' clocks say of its window."""
+        late = acceptance.clocks(self._scope, self.approval, facts, self._now())
+        return [*late, *acceptance.moved(self._scope, plan, facts, self.history, self.known())]
 
     def known(self) -> dict[str, Json]:
         """Values that depend on the run and stand in commands as `Later`."""

@@ -12,6 +12,7 @@ import pytest
 from click.testing import CliRunner, Result
 from helpers.change_world import WRITING, ChangeWorld, approval, carry_out
 
+from s2slab.faults import clock_skewed
 from s2slib import workspace
 from s2slib.cli.main import main
 from s2slib.notebook import open_run
@@ -240,3 +241,18 @@ def test_an_approval_is_for_what_was_planned_and_not_for_an_edited_page(file: st
     said = s2s("approve", run.folder.name, *_words())
     assert said.exit_code == 64
     assert f"{file} is not as it was" in said.output
+
+
+@pytest.mark.parametrize(("minutes", "said"), [(-30, "approval.clock"), (4, "approval.too_early"), (0, "")])
+def test_the_window_goes_by_the_servers_clocks_too(minutes: int, said: str, estate: ChangeWorld) -> None:
+    window = approval(before_h=-2 / 60)
+    folder = estate.folder()
+    with estate.open(folder, "check", policy={"approval": "required"}) as run:
+        run.inspect()
+        run.keep_plan(run.plan(), [])
+        run.control.approve(**window)
+    clock_skewed(estate.lab.estate, "atl-fe-002", -60 * minutes if minutes > 0 else 60 * minutes)
+    with estate.open(folder, "apply", policy={"approval": "required"}) as run:
+        result = carry_out(run, "certificates")["certificates"]
+        found = {finding.id for finding in result.findings}
+    assert (said in found) if said else not {name for name in found if name.startswith("approval.")}
