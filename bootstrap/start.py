@@ -23,13 +23,15 @@ run.py [--offline DIR] VERB ...
   lab              the embedded lab alone
   notebook [...]   JupyterLab on the runbooks
   test [...]       the tests; what follows goes to pytest
-  check, plan ...  every other verb goes to s2s, with what follows it: run.py check params/lab.yaml
+  check, plan, approve, apply, resume, verify, back-out, status, runs, close, stop, unlock, journal, init, ...
+                   every other verb goes to s2s, with what follows it: run.py check params/lab.yaml
 
   setup [SET ...]  install now what is otherwise installed when first needed (run, test, ui, dev; all of them)
   wheelhouse DIR   download everything into DIR, for machines without internet
   --offline DIR    install from such a folder only; every file has to have the pinned SHA-256"""
 EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 1, 64, 130
 SET_UP_S = "S2S_SET_UP_S"  # tells the demo how long the set-up took, in seconds
+_HELP, _OWN = {"-h", "--help"}, ("setup", "wheelhouse", "notebook")  # verbs whose help is this page
 _SETS = {"test": ("test",), "notebook": ("ui",)}
 FIRST_NOTEBOOK = "notebooks/00_start.ipynb"
 _S2S = "import sys; from s2slib.cli.main import main; sys.argv[0] = 's2s'; sys.exit(main())"
@@ -74,7 +76,7 @@ def parse(arguments: Sequence[str]) -> Request | None:
             offline = Path(value if equals else waiting.pop(0)).expanduser().absolute()
         else:
             rest.append(argument)
-    if rest and rest[0] in ("-h", "--help"):
+    if rest and (rest[0] in _HELP or (rest[0] in _OWN and not _HELP.isdisjoint(rest))):
         return None
     if not rest or rest[0].startswith("-"):
         raise UsageError(f"{rest[0]} is not known here" if rest else "what shall it do?")

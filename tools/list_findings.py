@@ -26,11 +26,11 @@ Judgements of certificates and metadata documents have the id of what is judged 
 def page() -> str:
     """The page as it has to be."""
     sys.path.insert(0, str(ROOT))
-    from s2slib.runbook import phases, verify
+    from s2slib.runbook import phases, reach, verify
     from s2slib.runbook.control import acceptance
     from s2slib.runbook.model.finding import KINDS
 
-    declaring = (phases, verify, acceptance)  # importing them declares their kinds
+    declaring = (phases, reach, verify, acceptance)  # importing them declares their kinds
     rows = [
         f"| `{kind.id}` | {kind.level} | {_cell(kind.title)} | {_cell(kind.expected)} | {_cell(kind.remedy)} |"
         for _, kind in sorted(KINDS.items(), key=lambda item: item[0])

@@ -12,6 +12,8 @@ from typing import Any
 from s2slib import workspace
 from s2slib.cli.report import Reporter
 from s2slib.credentials import lab_state
+from s2slib.credentials.resolver import Resolver
+from s2slib.credentials.sources import Asker, ask_person
 from s2slib.deployment import Deployment
 from s2slib.deployment.network import Timeouts
 from s2slib.deployment.saved import portable, save
@@ -20,8 +22,9 @@ from s2slib.records.redaction import Redactor
 from s2slib.runbook.control.history import History
 from s2slib.runbook.control.lock import account
 from s2slib.runbook.control.standing import note_change
+from s2slib.runbook.model.finding import blocking
 from s2slib.runbook.model.record import RunRecord
-from s2slib.runbook.run import RUN_ENDS
+from s2slib.runbook.run import RUN_ENDS, Run
 
 PHASE_NOTEBOOKS = (
     "10_preflight",
@@ -71,12 +74,30 @@ def run_notebooks(
         "confirmed_restarts": list(confirmed_restarts),
     }
     timeouts = deployment.network.timeouts_s
+    answers = Answers()
+    if not _reached(deployment, folder, answers, report):
+        return report.end(RunRecord.load(folder), folder, "", is_open=_has_open_change(folder), tables=False)
     started = RunRecord.load(folder)
     ended_before = started.ended if started else ""
-    failure = _run(SEQUENCES[verb], places, folder, parameters, report, verb, timeouts)
+    failure = _run(SEQUENCES[verb], places, folder, parameters, report, verb, timeouts, answers)
     record = RunRecord.load(folder)
     told = record is not None and record.ended != ended_before
     return report.end(record, folder, failure, told=told, is_open=_has_open_change(folder))
+
+
+def _reached(deployment: Deployment, folder: Path, answers: Answers, report: Reporter) -> bool:
+    """Whether every server can be worked with; each cause why not is shown once, and nothing else is asked then."""
+    asker = answers if sys.stdin is not None and sys.stdin.isatty() else ask_person
+    resolver = Resolver(Redactor(), asker=asker)
+    report.dim("reaching every server ...")
+    with Run.open(deployment, folder, mode="check", resolver=resolver) as run:
+        against = blocking(run.reach())
+    if against:
+        report.findings(against)
+        report.line(
+            "a server that is known to be dead is left out by name and reason: lync.excluded, exchange.excluded"
+        )
+    return not against
 
 
 def _has_open_change(folder: Path) -> bool:
@@ -95,12 +116,13 @@ def _run(
     report: Reporter,
     verb: str,
     timeouts: Timeouts,
+    answers: Answers,
 ) -> str:
     """Execute notebooks in order; when one stops the run, only the change record still follows. The first failure."""
     from s2slib.notebook.engine import run_notebook
 
     failure = ""
-    answer = Answers() if sys.stdin is not None and sys.stdin.isatty() else None
+    answer = answers if sys.stdin is not None and sys.stdin.isatty() else None
     redactor = Redactor()
     ends = time.monotonic() + timeouts.run
     os.environ[RUN_ENDS] = f"{time.time() + timeouts.run:.0f}"  # the kernels inherit it, and the places
@@ -128,13 +150,13 @@ def _run(
     return failure
 
 
-class Answers:
+class Answers(Asker):
     """What a person typed at this terminal, asked once for each prompt and kept in memory for the notebooks that follow."""
 
     def __init__(self) -> None:
         self._typed: dict[str, str] = {}
 
-    def __call__(self, prompt: str, hidden: bool) -> str:
+    def __call__(self, prompt: str, hidden: bool = True) -> str:
         if prompt not in self._typed:
             self._typed[prompt] = getpass.getpass(prompt) if hidden else input(prompt)
         return self._typed[prompt]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 import click
 
 from s2slib import __version__
-from s2slib.errors import EXIT_ERROR, EXIT_REFUSED, EXIT_USAGE, S2SError
+from s2slib.errors import EXIT_ERROR, EXIT_PENDING, EXIT_REFUSED, EXIT_USAGE, S2SError
 
 
 class Group(click.Group):
@@ -289,7 +290,13 @@ def _execute(params: Path, verb: str, as_json: bool) -> int:
     from s2slib.cli.execute import run_notebooks
     from s2slib.deployment import load
 
-    return _guarded(lambda: run_notebooks(verb, load(params), as_json=as_json))
+    def action() -> int:
+        code = run_notebooks(verb, load(params), as_json=as_json)
+        if code == EXIT_PENDING and verb == "check" and not as_json:
+            click.echo(f"next: s2s plan {params}")
+        return code
+
+    return _guarded(action)
 
 
 @main.group(invoke_without_command=True)
@@ -363,6 +370,10 @@ def _guarded(action: Callable[[], int]) -> int:
     try:
         return action()
     except S2SError as error:
+        context = click.get_current_context(silent=True)
+        if context is not None and context.params.get("as_json"):
+            click.echo(json.dumps({"error": str(error), "outcome": type(error).__name__, "exit_code": error.exit_code}))
+            return error.exit_code
         click.echo(f"refused: {error}" if error.exit_code == EXIT_REFUSED else str(error), err=True)
         return error.exit_code
     except OSError as error:

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from s2slib.runbook.model.finding import Finding
-from s2slib.runbook.model.record import EXIT_CODES, RunOutcome, RunRecord
+from s2slib.runbook.model.record import EXIT_CODES, PLAN, PlannedRecord, RunOutcome, RunRecord
 
 STYLES = {"ok": "green", "done": "green", "warning": "yellow", "blocker": "red", "unknown": "magenta", "already": "dim"}
 
@@ -100,12 +100,19 @@ class Reporter:
             self.line(f"    {error}", "red")
 
     def end(
-        self, record: RunRecord | None, folder: Path, failure: str, *, told: bool = True, is_open: bool = False
+        self,
+        record: RunRecord | None,
+        folder: Path,
+        failure: str,
+        *,
+        told: bool = True,
+        is_open: bool = False,
+        tables: bool = True,
     ) -> int:
         """The table of findings and changes, the verdict and the run folder; the exit code.
 
         `told`: whether run.json was written by this invocation; without that it says nothing of a failure. `is_open`:
-        whether of a change in the journal it is not known what became of it.
+        whether of a change in the journal it is not known what became of it. `tables`: whether findings and changes are listed.
         """
         outcome: RunOutcome = record.outcome if record else "failed"
         if failure and (not told or outcome in ("trusted", "nothing_pending", "backed_out")):
@@ -116,7 +123,7 @@ class Reporter:
         if self._json:
             print(json.dumps(_summary(record, folder, outcome, failure), ensure_ascii=False, sort_keys=True))
             return code
-        if record:
+        if record and tables:
             self._tables(record)
         self.line(_verdict(outcome, record), "bold green" if code == 0 else "bold red")
         if failure and (record is None or not told):
@@ -136,7 +143,15 @@ class Reporter:
         changes = [(c.state, phase.name, c.title, f"{c.seconds} s") for phase in record.phases for c in phase.changes]
         self._table("Changes", ("state", "phase", "change", "took"), changes)
         if not changes and record.mode == "apply":
-            self.line("No change was needed.")
+            self.line("0 changed: no change was needed.")
+        planned = [change for phase in record.phases if phase.name != PLAN for change in phase.planned]
+        if planned:
+            self.line("")
+            for change in planned:
+                self.line(f"  + {change.title}")
+                for line in change.lines:
+                    self.line(f"      {line}", "dim")
+            self.line(_to_make(planned), "bold")
 
     def _table(self, title: str, header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
         if not rows:
@@ -149,6 +164,16 @@ class Reporter:
         self._console.print(table)
 
 
+def _to_make(planned: Sequence[PlannedRecord]) -> str:
+    """How many changes, where, and how many of them users notice."""
+    restarts = sum(change.users_notice for change in planned)
+    parts = [f"{restarts} that users notice"] if restarts else []
+    for side in ("Exchange", "Lync"):
+        number = sum(change.side == side and not change.users_notice for change in planned)
+        parts[:0] = [f"{number} on {side}"] if number else []
+    return f"{len(planned)} to make: {', '.join(parts)}"
+
+
 def _finding_row(finding: Finding) -> tuple[str, ...]:
     return (finding.level, finding.phase, finding.server.split(".")[0], finding.title, finding.seen[:160])
 
@@ -158,7 +183,7 @@ VERDICTS: dict[RunOutcome, str] = {
     "nothing_pending": "Nothing is left to change. (Proving the trust is `s2s verify`.)",
     "pending": "Changes are pending.",
     "held": "Held before a change: see above. s2s resume goes on.",
-    "blocked": "Blocked: see the findings above. Nothing that they forbid was changed.",
+    "blocked": "Blocked: see the findings above.",
     "refused": "Refused: see above.",
     "failed": "Failed: see above.",
     "uncertain": "Uncertain: a change may or may not have taken effect. Read it back before anything else.",

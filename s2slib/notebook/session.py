@@ -21,8 +21,6 @@ from s2slib.notebook.approval_form import FIELDS, ApprovalForm
 from s2slib.notebook.forms import DeploymentForm
 from s2slib.records.files import write_text
 from s2slib.records.journal import JournalError, told
-from s2slib.remoting.values.command import Cmdlet
-from s2slib.remoting.values.errors import RemotingError
 from s2slib.runbook.control.approval import ApprovalError
 from s2slib.runbook.control.lock import Refused, account
 from s2slib.runbook.control.standing import Purpose, chosen, note_change, standing
@@ -334,15 +332,7 @@ class NotebookRun:
 
     def reach(self) -> View:
         """Log on to every server and load its tools: who answered, and why the others did not."""
-        servers = self._run.scope.reached
-        answers = self._run.estates.batches({server: [Cmdlet("Get-Date")] for server in servers})
-        rows = []
-        for server in servers:
-            answer = answers[server]
-            good = not isinstance(answer, RemotingError) and answer[0].state == "completed"
-            rows.append(("ok" if good else "unknown", server, "answers" if good else str(answer)))
-        state = "ok" if all(row[0] == "ok" for row in rows) else "unknown"
-        return View("Servers", state, (Table(("", "server", ""), tuple(rows), 0),))
+        return findings_view("Servers", self._run.reach())
 
     def changes(self) -> View:
         """What this run changed: before, after, the lines that ran."""

@@ -25,6 +25,7 @@ from s2slib.records.files import write_json
 from s2slib.records.journal import Journal, verify_end
 from s2slib.records.redaction import Redactor
 from s2slib.remoting.values.command import Effect
+from s2slib.runbook import reach as reaching
 from s2slib.runbook import verify as verification
 from s2slib.runbook.control.acceptance import BACKED_OUT, NO_PLAN
 from s2slib.runbook.control.control import ChangeControl
@@ -40,6 +41,7 @@ from s2slib.runbook.model.record import (
     Operator,
     PhaseRecord,
     PhaseState,
+    PlannedRecord,
     RunRecord,
     VerificationRecord,
 )
@@ -207,6 +209,21 @@ class Run:
         with (self.folder / EVENTS).open("a", encoding="utf-8") as file:
             file.write(json.dumps({"at": _utc(), "text": safe}, ensure_ascii=False) + "\n")
         self._progress(safe)
+
+    def reach(self) -> list[Finding]:
+        """What keeps servers from being worked with; where there is something, that is the run's record."""
+        started, began = _utc(), time.monotonic()
+        self.say(f"reaching {len(self.scope.reached)} servers ...")
+        findings = reaching.reach(self.scope, self.estates)
+        against = blocking(findings)
+        if against:
+            took = round(time.monotonic() - began)
+            detail = against[0].line()
+            result = PhaseResult(
+                reaching.NAME, reaching.TITLE, "blocked", detail, tuple(findings), (), (), "", (), took
+            )
+            self._keep(result, started)
+        return findings
 
     def inspect(self) -> Facts:
         """Read every fact of the deployment: one batch per server, servers in parallel."""
@@ -460,6 +477,15 @@ class Run:
         self.journal.append(event, **data)
         self.say(f"{data['server']}: {data['line']}" if event == "probe" else f"{data['server']}: answered")
 
+    def _planned(self, change: Change) -> PlannedRecord:
+        on_lync = change.target in self.scope.front_ends
+        return PlannedRecord(
+            title=change.title,
+            side="Lync" if on_lync else "Exchange",
+            users_notice=bool(change.users_notice),
+            lines=[self.redactor.text(step.render()) for step in change.steps],
+        )
+
     def _keep(self, result: PhaseResult, started: str) -> None:
         facts = self.facts or Facts()
         self.keeper.phase(
@@ -474,6 +500,7 @@ class Run:
                 servers_read=len(self.scope.reached),
                 facts_read=sum(isinstance(fact, Known) for fact in facts.values()),
                 findings=list(result.findings),
+                planned=[self._planned(change) for change in result.planned] if result.state == "pending" else [],
             )
         )
         self.say(f"{result.title}: {result.state}" + (f" ({result.detail})" if result.detail else ""))

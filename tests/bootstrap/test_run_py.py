@@ -84,8 +84,10 @@ def test_either_absent_module_is_noticed(absent: str) -> None:
     assert missing_module(lambda name: object()) is None
 
 
-def test_help_needs_nothing_installed_and_no_environment(checkout: Path, tmp_path: Path) -> None:
-    done = _python("-I", "-S", str(checkout / "run.py"), "--help", cwd=tmp_path)
+@pytest.mark.parametrize("verb", [(), ("wheelhouse",), ("setup",), ("notebook",)])
+def test_help_needs_nothing_installed_and_no_environment(verb: tuple[str, ...], checkout: Path, tmp_path: Path) -> None:
+    done = _python("-I", "-S", str(checkout / "run.py"), *verb, "--help", cwd=tmp_path)
+    assert not list(tmp_path.glob("--help"))
     assert (done.returncode, done.stderr.rstrip()) == (0, USAGE.rstrip())
     assert not (checkout / ".venv").exists()
 

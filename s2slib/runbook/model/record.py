@@ -54,6 +54,15 @@ class Record(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
+class PlannedRecord(Record):
+    """A change that a look found to be made: what, where, by which lines, and whether users notice."""
+
+    title: str
+    side: Literal["Lync", "Exchange"]
+    users_notice: bool
+    lines: list[str]
+
+
 class PhaseRecord(Record):
     """One phase as it was run last."""
 
@@ -68,6 +77,7 @@ class PhaseRecord(Record):
     facts_read: int = 0
     findings: list[Finding] = Field(default_factory=list)
     changes: list[Outcome] = Field(default_factory=list)
+    planned: list[PlannedRecord] = Field(default_factory=list)
 
 
 class VerificationRecord(Record):
