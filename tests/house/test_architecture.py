@@ -37,8 +37,7 @@ ROOMS = {
     "s2slib.runbook": "credentials deployment facts products records remoting.values runbook.control runbook.model "
     "runbook.phases runbook.reading runbook.writing trust",
     "s2slib.show": "deployment facts products records runbook runbook.model runbook.phases runbook.reading",
-    "s2slib.notebook": "deployment errors records remoting.values runbook runbook.control runbook.model "
-    "runbook.phases show workspace",
+    "s2slib.notebook": "deployment errors records runbook runbook.control runbook.model runbook.phases show workspace",
     "s2slib.cli": "s2slib credentials deployment errors notebook records runbook runbook.control runbook.model "
     "runbook.reading show typed workspace s2slab.console s2slab.errors s2slab.service s2slab.state",
     "s2slib.__main__": "cli",

@@ -27,7 +27,6 @@ BREAKS: dict[str, dict[str, Any]] = {
     "after the effect": {"action": "Receive", "kind": "cut", "when": "after"},
     "in the reply": {"action": "Receive", "kind": "cut", "when": "mid_reply"},
     "denied after the effect": {"action": "Send", "kind": "http_403", "when": "after"},
-    "no shell after the effect": {"action": "Send", "kind": "fault_code", "code": 2150858843, "when": "after"},
 }
 SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in BREAKS if name != "after the effect"]
 

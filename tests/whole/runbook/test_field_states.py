@@ -28,6 +28,14 @@ def estate(tmp_path: Path) -> Iterator[World]:
         yield made
 
 
+@pytest.fixture(scope="module")
+def proven(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """An estate whose trust was made and proven: a test that changes something in it puts it back."""
+    with world(tmp_path_factory.mktemp("proven")) as made:
+        make_trust(made)
+        yield made
+
+
 def check(estate: World, *names: str, **sections: object) -> dict[str, PhaseResult]:
     with estate.run("check", **sections) as run:
         run.inspect()
@@ -134,15 +142,17 @@ def stage(estate: World, hours: int) -> str:
     return new.thumbprint
 
 
-def test_a_staged_roll_is_named_with_its_date_and_changes_nothing_before_it(estate: World) -> None:
-    make_trust(estate)
-    before = len(estate.written())
+def test_a_staged_roll_is_named_with_its_date_and_changes_nothing_before_it(proven: World) -> None:
+    estate, before = proven, len(proven.written())
+    held = estate.lab.estate.cms.read("OAuthTokenIssuer")
     new = stage(estate, 48)
     looked = check(estate)
     assert told(looked["certificates"])["certificates.lync.staged"].startswith(f"{new} from ")
     assert [change.id for result in looked.values() for change in result.planned] == []
     assert estate.verify().proven
     assert len(estate.written()) == before
+    assert held is not None
+    estate.lab.estate.cms.seed("OAuthTokenIssuer", held)
 
 
 def test_a_roll_that_has_come_is_read_by_exchange_again(estate: World) -> None:
@@ -154,24 +164,24 @@ def test_a_roll_that_has_come_is_read_by_exchange_again(estate: World) -> None:
     assert "verification.exchange_stored_key" in ids(estate.verify())
 
 
-def test_a_mailbox_without_the_folder_is_no_refused_token(estate: World) -> None:
-    make_trust(estate)
-    estate.lab.estate.mailboxes["kenmyer@litwareinc.com"].folders.pop("ConversationHistory")
-    found = estate.verify()
+def test_a_mailbox_without_the_folder_is_no_refused_token(proven: World) -> None:
+    folders = proven.lab.estate.mailboxes["kenmyer@litwareinc.com"].folders
+    kept = folders.pop("ConversationHistory")
+    found = proven.verify()
+    folders["ConversationHistory"] = kept
     assert ids(found) == {"verification.storage.folder"}
     assert not any("50_restart_iis" in finding.remedy for finding in found.findings)
 
 
 def test_a_pool_that_is_not_declared_is_named_and_the_verdict_says_so(
-    estate: World, monkeypatch: pytest.MonkeyPatch
+    proven: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     name = "chi-cs-001.litwareinc.com"
     services = [f"{role}:{name}" for role in ("UserServer", "Registrar", "WebServer")]
     pool = topology._pool(name, ["chi-fe-001.litwareinc.com"], services)
     monkeypatch.setattr(topology, "_database_pool", lambda _: pool)
-    assert told(check(estate, "preflight")["preflight"])["preflight.pool_left_out"] == name
-    make_trust(estate)
-    assert told(estate.verify())["verification.pools_left_out"] == name
+    assert told(check(proven, "preflight")["preflight"])["preflight.pool_left_out"] == name
+    assert told(proven.verify())["verification.pools_left_out"] == name
 
 
 def test_a_product_that_is_not_the_declared_one_is_named_on_both_sides(tmp_path: Path) -> None:
@@ -209,9 +219,8 @@ def test_a_certificate_that_cannot_be_read_is_that_row_s_matter_and_the_server_i
         make_trust(estate)
 
 
-def test_a_slash_at_the_end_is_the_same_url_to_phases_and_verification(estate: World) -> None:
-    make_trust(estate)
-    lab = estate.lab.estate
+def test_a_slash_at_the_end_is_the_same_url_to_phases_and_verification(proven: World) -> None:
+    estate, lab = proven, proven.lab.estate
     row = lab.directory.list("PartnerApplication", dc=lab.directory.controllers[0])[0]
     held = lab.cms.read("PartnerApplication/Exchange")
     assert held is not None
@@ -220,10 +229,12 @@ def test_a_slash_at_the_end_is_the_same_url_to_phases_and_verification(estate: W
     looked = check(estate, "exchange_partner_application", "lync_partner_application")
     assert {result.state for result in looked.values()} == {"done"}
     assert estate.verify().proven
+    lab.cms.seed("PartnerApplication/Exchange", held)
+    lab.directory.seed(f"PartnerApplication/{row['Name']}", row)
 
 
-def test_an_account_that_was_cleaned_away_is_made_again_with_its_roles(estate: World) -> None:
-    make_trust(estate)
+def test_an_account_that_was_cleaned_away_is_made_again_with_its_roles(proven: World) -> None:
+    estate = proven
     directory = estate.lab.estate.directory
     controller = directory.controllers[0]
     for role in list(directory.list("RoleAssignment", dc=controller)):
