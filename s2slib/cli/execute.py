@@ -77,9 +77,12 @@ def run_notebooks(
     answers = Answers()
     if not _reached(deployment, folder, answers, report):
         return report.end(RunRecord.load(folder), folder, "", is_open=_has_open_change(folder), tables=False)
+    from s2slib.notebook.engine import inherited  # papermill takes its time to load
+
     started = RunRecord.load(folder)
     ended_before = started.ended if started else ""
-    failure = _run(SEQUENCES[verb], places, folder, parameters, report, verb, timeouts, answers)
+    with inherited(**_places(places, timeouts)):
+        failure = _run(SEQUENCES[verb], places, folder, parameters, report, verb, timeouts, answers)
     record = RunRecord.load(folder)
     told = record is not None and record.ended != ended_before
     return report.end(record, folder, failure, told=told, is_open=_has_open_change(folder))
@@ -108,6 +111,18 @@ def _has_open_change(folder: Path) -> bool:
         return False
 
 
+def _places(places: workspace.Workspace, timeouts: Timeouts) -> dict[str, str]:
+    """What the kernels have to be told, which start in the run folder: where things are, and when the run has to be over."""
+    known = {
+        RUN_ENDS: f"{time.time() + timeouts.run:.0f}",
+        workspace.WORKSPACE_VARIABLE: str(places.root),
+        workspace.RUNS_VARIABLE: str(places.runs),
+    }
+    if lab_state.VARIABLE in os.environ:
+        known[lab_state.VARIABLE] = str(Path(os.environ[lab_state.VARIABLE]).resolve())
+    return known
+
+
 def _run(
     names: tuple[str, ...],
     places: workspace.Workspace,
@@ -125,10 +140,6 @@ def _run(
     answer = answers if sys.stdin is not None and sys.stdin.isatty() else None
     redactor = Redactor()
     ends = time.monotonic() + timeouts.run
-    os.environ[RUN_ENDS] = f"{time.time() + timeouts.run:.0f}"  # the kernels inherit it, and the places
-    os.environ |= {workspace.WORKSPACE_VARIABLE: str(places.root), workspace.RUNS_VARIABLE: str(places.runs)}
-    if lab_state.VARIABLE in os.environ:  # they start in the run folder
-        os.environ[lab_state.VARIABLE] = str(Path(os.environ[lab_state.VARIABLE]).resolve())
     for name in names:
         if failure and verb != "check" and name != RECORD_NOTEBOOK:
             continue

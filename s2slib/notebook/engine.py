@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -148,6 +148,21 @@ class Executed:
     kind: str = ""
 
 
+@contextlib.contextmanager
+def inherited(**values: str) -> Iterator[None]:
+    """Variables for the kernels that start meanwhile; afterwards this process's own environment is as it was."""
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update(values)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
 def run_notebook(
     source: Path,
     target: Path,
@@ -163,22 +178,22 @@ def run_notebook(
     """
     papermill_engines.register("s2s", RunbookEngine)
     target.parent.mkdir(parents=True, exist_ok=True)
-    os.environ["PYTHONSAFEPATH"] = "1"
     try:
-        papermill.execute_notebook(
-            str(source),
-            str(target),
-            parameters=parameters,
-            engine_name="s2s",
-            cwd=str(target.parent.parent),
-            progress_bar=False,
-            request_save_on_cell_execute=False,
-            autosave_cell_every=0,
-            answer=answer,
-            redactor=redactor,
-            keep_as=target,
-            execution_timeout=cell_timeout_s,
-        )
+        with inherited(PYTHONSAFEPATH="1"):
+            papermill.execute_notebook(
+                str(source),
+                str(target),
+                parameters=parameters,
+                engine_name="s2s",
+                cwd=str(target.parent.parent),
+                progress_bar=False,
+                request_save_on_cell_execute=False,
+                autosave_cell_every=0,
+                answer=answer,
+                redactor=redactor,
+                keep_as=target,
+                execution_timeout=cell_timeout_s,
+            )
     except PapermillExecutionError as error:
         return Executed(source.stem, target, error.evalue, error.ename)
     except Exception as error:
