@@ -29,6 +29,7 @@ from s2slib.records.redaction import Redactor
 
 CELL_TIMEOUT_S = 7_200
 START_TIMEOUT_S = 120
+NEVER_ANSWERED = "Kernel died before replying"  # as nbclient says it
 QUIET_KERNEL = "--IPKernelApp.log_level=50"  # it logs the interrupt that a shutdown begins with as an error
 REDACTED_KEYS = ("text", "traceback", "evalue", "data")
 
@@ -163,6 +164,16 @@ def inherited(**values: str) -> Iterator[None]:
                 os.environ[name] = value
 
 
+def _with_a_kernel(execute: Callable[[], object]) -> None:
+    """Execute, once more where the kernel died before it answered: another process had taken one of its ports meanwhile."""
+    try:
+        execute()
+    except RuntimeError as error:
+        if NEVER_ANSWERED not in str(error):
+            raise
+        execute()
+
+
 def run_notebook(
     source: Path,
     target: Path,
@@ -180,19 +191,21 @@ def run_notebook(
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         with inherited(PYTHONSAFEPATH="1"):
-            papermill.execute_notebook(
-                str(source),
-                str(target),
-                parameters=parameters,
-                engine_name="s2s",
-                cwd=str(target.parent.parent),
-                progress_bar=False,
-                request_save_on_cell_execute=False,
-                autosave_cell_every=0,
-                answer=answer,
-                redactor=redactor,
-                keep_as=target,
-                execution_timeout=cell_timeout_s,
+            _with_a_kernel(
+                lambda: papermill.execute_notebook(
+                    str(source),
+                    str(target),
+                    parameters=parameters,
+                    engine_name="s2s",
+                    cwd=str(target.parent.parent),
+                    progress_bar=False,
+                    request_save_on_cell_execute=False,
+                    autosave_cell_every=0,
+                    answer=answer,
+                    redactor=redactor,
+                    keep_as=target,
+                    execution_timeout=cell_timeout_s,
+                )
             )
     except PapermillExecutionError as error:
         return Executed(source.stem, target, error.evalue, error.ename)

@@ -90,6 +90,7 @@ class ChangeWorld:
     def open(self, folder: Path, mode: Mode = "apply", opener: Opener | None = None, **sections: Any) -> Run:
         """A run on a folder, new or taken up again, as a notebook opens it. `opener`: links in place of fresh ones."""
         made = Run.open(self.deployment(**sections), folder, mode=mode)
+        made.inspector._now = made.control._now = self.lab.estate.now  # the operator's machine keeps the estate's time
         if opener is not None:
             made.estates._opener = opener
         return made

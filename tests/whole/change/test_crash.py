@@ -35,7 +35,6 @@ from s2slib.runbook.run import Run
 
 Action = Callable[[Run], Any]
 MOST_LIVES = 80
-LINES_OF_A_PHASE = 9  # at least, of the longest phase
 
 
 class Kept:
@@ -85,7 +84,7 @@ def whole(last: str) -> Action:
     [
         pytest.param(Once(True, intent=("after",), reply=("before",)), marks=pytest.mark.slow),
         pytest.param(Once(any=("before", "after")), marks=pytest.mark.slow),
-        pytest.param(Once(any=("torn",)), marks=pytest.mark.slow),
+        pytest.param(Once(intent=("torn",), outcome=("torn",)), marks=pytest.mark.slow),
     ],
     ids=["around the command", "before and after", "torn"],
 )
@@ -107,7 +106,7 @@ def test_a_run_whose_writer_dies_at_every_line_goes_on_one_step_further_each_tim
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("line", range(1, LINES_OF_A_PHASE + 1, 3))
+@pytest.mark.parametrize("line", [4])
 def test_a_run_killed_once_in_every_phase_is_taken_up_by_a_new_process(line: int, estate: ChangeWorld) -> None:
     folder = estate.folder()
     died = []

@@ -7,7 +7,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from s2slib.notebook.engine import run_notebook
+from s2slib.notebook.engine import NEVER_ANSWERED, _with_a_kernel, run_notebook
 
 
 def notebook(folder: Path, *sources: str) -> Path:
@@ -75,3 +75,21 @@ def test_an_output_that_was_recorded_before_does_not_pass_for_one_of_this_run(tm
     nbformat.write(node, source)
     run_notebook(source, tmp_path / "out.ipynb", {})
     assert "recorded earlier" not in (tmp_path / "out.ipynb").read_text(encoding="utf-8")
+
+
+def test_a_kernel_that_lost_its_port_to_another_process_is_started_once_more() -> None:
+    tries: list[int] = []
+
+    def execute() -> None:
+        tries.append(1)
+        if len(tries) == 1:
+            raise RuntimeError(f"{NEVER_ANSWERED} to kernel_info")
+
+    _with_a_kernel(execute)
+    assert len(tries) == 2
+
+    def broken() -> None:
+        raise RuntimeError("something else")
+
+    with pytest.raises(RuntimeError, match="something else"):
+        _with_a_kernel(broken)
