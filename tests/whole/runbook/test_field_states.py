@@ -19,6 +19,7 @@ from s2slib.deployment import DeploymentError
 from s2slib.runbook.run import PhaseResult
 from s2slib.runbook.verify import Verification
 
+pytestmark = pytest.mark.slow  # each makes a trust, or several
 ACCOUNT = "LyncEnterprise-ApplicationAccount"
 
 
