@@ -82,13 +82,15 @@ def open_run(parameters: dict[str, Any], to: Purpose = "work") -> NotebookRun:
 def _open(parameters: dict[str, Any], to: Purpose) -> tuple[Run, str]:
     if "deployment" not in parameters:
         raise ValueError("the parameters cell was not run: run it, then this cell again")
-    mode = parameters.get("mode", "check")
+    mode, named = parameters.get("mode", "check"), parameters.get("run_folder")
+    if not isinstance(named, str | None):
+        raise ValueError(f"run_folder came as the number {named!r}: give the run's whole name, or its end in quotes")
     if mode not in MODES:
         raise ValueError(f"mode is {mode!r}; allowed are {', '.join(MODES)}")
     places = workspace.find()
     given = {name: parameters[name] for name in PARAMETERS if parameters.get(name) is not None}
     deployment = from_parameters(given, places.params)
-    folder, begins = chosen(places, deployment.deployment, str(parameters.get("run_folder") or ""), mode, to)
+    folder, begins = chosen(places, deployment.deployment, named or "", mode, to)
     if mode == "apply":
         note_change(folder, account())
     confirmed = _confirmed(parameters.get("confirmed_restarts"), deployment)

@@ -1,7 +1,8 @@
 """The forms in which one secret may turn up in text.
 
-plain --+-- JSON, Python repr, XML, CLIXML, PowerShell '..' and ".." -+-- base64 (UTF-8, UTF-16LE; three alignments)
-        +-- URL (%XX upper and lower, + for blank)                    +-- base64url of the same
+plain --+-- JSON, Python repr, XML, CLIXML, PowerShell '..' and ".." -+-- base64 (UTF-8, UTF-16LE, Latin-1; three alignments)
+        +-- URL (%XX upper and lower, + for blank; once and twice)    +-- base64url of the same
+        +-- numeric entities, decimal and hexadecimal                 +-- hexadecimal of the same, upper and lower
 """
 
 from __future__ import annotations
@@ -10,11 +11,17 @@ import base64
 import html
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from urllib.parse import quote, quote_plus
 from xml.sax.saxutils import escape
 
 _SHORTEST_BASE64 = 6
+_CODECS = ("utf-8", "utf-16-le", "latin-1")
+_ENTITY_CODES: tuple[Callable[[str], str], ...] = (
+    lambda char: str(ord(char)),
+    lambda char: f"x{ord(char):x}",
+    lambda char: f"x{ord(char):X}",
+)
 _POWERSHELL_SINGLE = re.compile("(['\u2018\u2019\u201a\u201b])")
 _POWERSHELL_DOUBLE = re.compile('(["`$\u201c\u201d\u201e])')
 _CLIXML_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -23,7 +30,23 @@ _CLIXML_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 def encoded_forms(secret: str) -> frozenset[str]:
     """Every form of the secret that redaction looks for, the plain one included."""
     quoted = set(_quoted(secret))
-    return frozenset(quoted.union(_urls(secret)).union(*(_base64_forms(form) for form in quoted)))
+    entities = {"".join(f"&#{code(char)};" for char in secret) for code in _ENTITY_CODES}
+    return frozenset(quoted.union(_urls(secret), entities, _hex(secret)).union(*(map(_base64_forms, quoted))))
+
+
+def _hex(secret: str) -> Iterator[str]:
+    for codec in _CODECS:
+        raw = _bytes(secret, codec)
+        yield raw.hex()
+        yield raw.hex().upper()
+
+
+def _bytes(text: str, codec: str) -> bytes:
+    """The bytes of a text; none where it has characters that the code does not know."""
+    try:
+        return text.encode(codec) if codec == "latin-1" else text.encode(codec, "surrogatepass")
+    except UnicodeEncodeError:
+        return b""
 
 
 def _quoted(secret: str) -> Iterator[str]:
@@ -59,11 +82,12 @@ def _urls(secret: str) -> Iterator[str]:
     for form in (quote(raw, safe=""), quote(raw), quote_plus(raw)):
         yield form
         yield re.sub("%[0-9A-F]{2}", lambda match: match[0].lower(), form)
+        yield quote(form, safe="")
 
 
 def _base64_forms(form: str) -> Iterator[str]:
-    for codec in ("utf-8", "utf-16-le"):
-        raw = form.encode(codec, "surrogatepass")
+    for codec in _CODECS:
+        raw = _bytes(form, codec)
         for offset in range(3):
             core = _base64_core(raw, offset)
             if len(core) >= _SHORTEST_BASE64:

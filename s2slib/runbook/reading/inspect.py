@@ -117,7 +117,7 @@ def handed_over(deployment: Deployment) -> Facts | None:
     if named is None:
         return None
     try:
-        data = json.loads((deployment.folder / named).read_text(encoding="utf-8"))
+        data = json.loads((deployment.folder / named).read_bytes())  # with or without BOM, UTF-8 or UTF-16
         return Facts.from_json(data)
     except (OSError, ValueError, AttributeError, TypeError) as error:
         problem = Problem(

@@ -256,3 +256,10 @@ def test_the_window_goes_by_the_servers_clocks_too(minutes: int, said: str, esta
         result = carry_out(run, "certificates")["certificates"]
         found = {finding.id for finding in result.findings}
     assert (said in found) if said else not {name for name in found if name.startswith("approval.")}
+
+
+@pytest.mark.parametrize("number", [815, 0, 12e4, False])
+def test_a_run_that_came_as_a_number_is_no_other_run(number: object, estate: ChangeWorld) -> None:
+    open_run(cells())
+    with pytest.raises(Exception, match="run_folder came as the number"):
+        open_run(cells(run_folder=number))
