@@ -49,6 +49,11 @@ ROLLING = _F.warning(
     "The OAuthTokenIssuer certificate has a predecessor: a roll is under way or was not cleaned up",
     "Exchange holds the current key",
 )
+OTHER_CERTIFICATE = _F.blocker(
+    "certificates.lync.other_certificate",
+    "Another OAuthTokenIssuer certificate is assigned than the params file names",
+    remedy="correct lync.oauth_certificate.thumbprint (null keeps what is assigned); this run replaces no assigned certificate",
+)
 STAGED = _F.warning(
     "certificates.lync.staged",
     "A new OAuthTokenIssuer certificate is staged; the present one signs until its date",
@@ -119,6 +124,9 @@ def _lync(d: Scope, facts: Facts) -> list[Finding]:
             rolling = [STAGED(f"{assigned.thumbprint} from {assigned.effective_date} on", previous)]
         else:
             rolling = [ROLLING(f"previous {previous}")] if previous else []
+        wanted_one = "" if d.reuses_default_certificate else d.oauth_certificate_thumbprint.upper()
+        if wanted_one and wanted_one not in (assigned.thumbprint, previous):
+            rolling.append(OTHER_CERTIFICATE(assigned.thumbprint, wanted_one))
         return [*_judged_lync(d, facts, signing_thumbprint(d, facts)), *rolling]
     if not isinstance(facts[lync.OAUTH_CERTIFICATE], Absent):
         return []

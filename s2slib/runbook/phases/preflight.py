@@ -61,6 +61,11 @@ SIP_DOMAIN = _F.blocker(
     "The declared default SIP domain is not Lync's",
     remedy="correct lync.default_sip_domain: Lync's realm is the default SIP domain unless it is set",
 )
+DECLARED_REALM = _F.blocker(
+    "preflight.declared_realm",
+    "The declared realm of {side} is not the one that it uses",
+    remedy="correct realm (or the domain that it follows) in the params file; this run changes no realm",
+)
 PAGES_UNREADABLE = _F.warning(
     "preflight.health_unreadable",
     "This server's health pages cannot be read, so they cannot prove that it is back after a restart",
@@ -138,6 +143,7 @@ def judge(d: Scope, facts: Facts) -> list[Finding]:
         *_topology(d, facts),
         *_realms(facts),
         *_sip_domain(d, facts),
+        *_declared_realms(d, facts),
         *_pages(d, facts),
         *_documents(d, facts),
         *_foreign(facts),
@@ -239,6 +245,18 @@ def _sip_domain(d: Scope, facts: Facts) -> list[Finding]:
     real = next((domain.name for domain in facts.value(lync.SIP_DOMAINS, []) if domain.is_default), "")
     declared = d.lync.default_sip_domain.lower()
     return [SIP_DOMAIN(real, declared)] if real and real != declared else []
+
+
+def _declared_realms(d: Scope, facts: Facts) -> list[Finding]:
+    """Lync's only where the params file names one: without it, it follows the default SIP domain, which is judged."""
+    pairs = [("Exchange", exchange_realm(facts), d.deployment.exchange_realm)]
+    if d.lync.realm:
+        pairs.append(("Lync", lync_realm(facts), d.lync.realm))
+    return [
+        DECLARED_REALM(real, declared, side=side)
+        for side, real, declared in pairs
+        if real and real.casefold() != declared.casefold()
+    ]
 
 
 def _pages(d: Scope, facts: Facts) -> list[Finding]:

@@ -263,6 +263,16 @@ def test_a_default_sip_domain_that_was_changed_is_found_by_preflight_and_by_the_
         assert other["exchange_partner_application.other_realm"] == "litwareinc.com"
 
 
+def test_a_declared_realm_or_certificate_that_is_not_the_one_in_use_is_a_blocker(proven: World) -> None:
+    sections = {"exchange": {"realm": "fabrikam.com"}, "lync": {"realm": "fabrikam.com"}}
+    sections["lync"]["oauth_certificate"] = {"thumbprint": "AB" * 20}  # type: ignore[assignment]
+    looked = check(proven, "preflight", "certificates", **sections)
+    realms = [finding for finding in looked["preflight"].findings if finding.id == "preflight.declared_realm"]
+    assert {finding.seen for finding in realms} == {"litwareinc.com"}
+    assert len(realms) == 2
+    assert told(looked["certificates"], "blocker")["certificates.lync.other_certificate"]
+
+
 def test_the_estate_of_these_tests_is_the_usual_one(estate: World) -> None:
     assert not told(check(estate, "preflight")["preflight"], "blocker")
     assert (EX1, FE1) == ("atl-exchange-001.litwareinc.com", "atl-fe-001.litwareinc.com")
