@@ -64,7 +64,7 @@ SIP_DOMAIN = _F.blocker(
 DECLARED_REALM = _F.blocker(
     "preflight.declared_realm",
     "The declared realm of {side} is not the one that it uses",
-    remedy="correct realm (or the domain that it follows) in the params file; this run changes no realm",
+    remedy="correct realm in the params file, or take it out; this run changes no realm",
 )
 PAGES_UNREADABLE = _F.warning(
     "preflight.health_unreadable",
@@ -248,14 +248,15 @@ def _sip_domain(d: Scope, facts: Facts) -> list[Finding]:
 
 
 def _declared_realms(d: Scope, facts: Facts) -> list[Finding]:
-    """Lync's only where the params file names one: without it, it follows the default SIP domain, which is judged."""
-    pairs = [("Exchange", exchange_realm(facts), d.deployment.exchange_realm)]
-    if d.lync.realm:
-        pairs.append(("Lync", lync_realm(facts), d.lync.realm))
+    """Where the params file names one; without it, realms follow the domains, which are judged for themselves."""
+    pairs = (
+        ("Exchange", exchange_realm(facts), d.exchange.realm or ""),
+        ("Lync", lync_realm(facts), d.lync.realm or ""),
+    )
     return [
         DECLARED_REALM(real, declared, side=side)
         for side, real, declared in pairs
-        if real and real.casefold() != declared.casefold()
+        if real and declared and real.casefold() != declared.casefold()
     ]
 
 
