@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import json
 import os
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from s2slib.cli.execute import run_notebooks
 from s2slib.cli.report import Reporter
 from s2slib.deployment import load
 from s2slib.errors import S2SError
+from s2slib.records.display import safe_json
 
 SET_UP_S = "S2S_SET_UP_S"  # run.py's: how many seconds setting up took
 
@@ -72,7 +72,7 @@ def print_lab_log(state: Path | None) -> int:
         from s2slab.state import read_log
 
         for row in read_log(_lab_state(state)):
-            print(json.dumps(row, ensure_ascii=False, sort_keys=True))
+            print(safe_json(row))
     return 0
 
 

@@ -374,12 +374,19 @@ def _guarded(action: Callable[[], int]) -> int:
         if context is not None and context.params.get("as_json"):
             click.echo(json.dumps({"error": str(error), "outcome": type(error).__name__, "exit_code": error.exit_code}))
             return error.exit_code
-        click.echo(f"refused: {error}" if error.exit_code == EXIT_REFUSED else str(error), err=True)
+        _say(f"refused: {error}" if error.exit_code == EXIT_REFUSED else str(error))
         return error.exit_code
     except OSError as error:
         what = f" ({error.filename})" if error.filename else ""
-        click.echo(f"a file could not be read or written: {error.strerror or error}{what}", err=True)
+        _say(f"a file could not be read or written: {error.strerror or error}{what}")
         return EXIT_ERROR
+
+
+def _say(text: str) -> None:
+    """A sentence on standard error; what a server or a file put into it steers no terminal."""
+    from s2slib.records.display import safe_text
+
+    click.echo(safe_text(text, 2_000_000), err=True)
 
 
 if __name__ == "__main__":

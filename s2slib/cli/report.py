@@ -13,9 +13,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from s2slib.records.display import safe_json, safe_text
 from s2slib.runbook.model.finding import Finding
 from s2slib.runbook.model.record import EXIT_CODES, PLAN, PlannedRecord, RunOutcome, RunRecord
 
+LINE_LIMIT = 50_000
 STYLES = {"ok": "green", "done": "green", "warning": "yellow", "blocker": "red", "unknown": "magenta", "already": "dim"}
 
 
@@ -24,12 +26,12 @@ class Reporter:
 
     def __init__(self, as_json: bool) -> None:
         self._json = as_json
-        self._console = Console(stderr=False, highlight=False, soft_wrap=True)
+        self._console = Console(stderr=False, highlight=False, soft_wrap=True, emoji=False)
 
     def line(self, text: str, style: str = "") -> None:
-        """One line, as text: nothing in it is markup."""
+        """One line, as text: nothing in it is markup, nothing steers the terminal (rule R9)."""
         if not self._json:
-            self._console.print(text, style=style or None, markup=False)
+            self._console.print(safe_text(text, LINE_LIMIT), style=style or None, markup=False)
 
     def dim(self, text: str) -> None:
         """A line of progress."""
@@ -38,7 +40,7 @@ class Reporter:
     def object(self, **data: Any) -> None:
         """With --json, the one object; otherwise nothing."""
         if self._json:
-            print(json.dumps(data, ensure_ascii=False, sort_keys=True))
+            print(safe_json(data))
 
     def findings(self, findings: Iterable[Finding], indent: str = "") -> None:
         """Findings one by one: what was seen, expected, and what to do."""
@@ -121,7 +123,7 @@ class Reporter:
             outcome = "uncertain"
         code = EXIT_CODES[outcome]
         if self._json:
-            print(json.dumps(_summary(record, folder, outcome, failure), ensure_ascii=False, sort_keys=True))
+            print(safe_json(_summary(record, folder, outcome, failure)))
             return code
         if record and tables:
             self._tables(record)
@@ -160,7 +162,7 @@ class Reporter:
         for name in header:
             table.add_column(name, overflow="fold", no_wrap=name in ("level", "state", "took", "server", "phase"))
         for row in rows:
-            table.add_row(*(Text(cell) for cell in row))
+            table.add_row(*(Text(safe_text(cell, LINE_LIMIT)) for cell in row))
         self._console.print(table)
 
 

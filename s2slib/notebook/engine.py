@@ -25,12 +25,14 @@ from papermill.engines import NBClientEngine, papermill_engines
 from papermill.exceptions import PapermillExecutionError
 from traitlets.config import Config
 
+from s2slib.records.display import safe_text
 from s2slib.records.redaction import Redactor
 
 CELL_TIMEOUT_S = 7_200
 START_TIMEOUT_S = 120
 NEVER_ANSWERED = "Kernel died before replying"  # as nbclient says it
 QUIET_KERNEL = "--IPKernelApp.log_level=50"  # it logs the interrupt that a shutdown begins with as an error
+SENTENCE_LIMIT = 20_000
 REDACTED_KEYS = ("text", "traceback", "evalue", "data")
 
 
@@ -137,6 +139,8 @@ def redact_cell(cell: NotebookNode, redactor: Redactor) -> None:
         for key in REDACTED_KEYS:
             if key in output:
                 output[key] = redactor.json(output[key])
+        if "evalue" in output:
+            output["evalue"] = safe_text(output["evalue"], SENTENCE_LIMIT)
 
 
 @dataclass(frozen=True)
@@ -208,7 +212,7 @@ def run_notebook(
                 )
             )
     except PapermillExecutionError as error:
-        return Executed(source.stem, target, error.evalue, error.ename)
+        return Executed(source.stem, target, safe_text(error.evalue, SENTENCE_LIMIT), error.ename)
     except Exception as error:
-        return Executed(source.stem, target, str(error), type(error).__name__)
+        return Executed(source.stem, target, safe_text(str(error), SENTENCE_LIMIT), type(error).__name__)
     return Executed(source.stem, target, "")

@@ -6,6 +6,7 @@ itself with zero-width characters, reorder what is read with bidirectional contr
 
 from __future__ import annotations
 
+import json
 import unicodedata
 
 DEFAULT_LIMIT = 2_000
@@ -36,6 +37,12 @@ def safe_text(text: str, limit: int = DEFAULT_LIMIT, *, multiline: bool = True) 
             return "".join(pieces) + f" [cut: {index:,} of {len(text):,} characters shown]"
         pieces.append(piece)
     return "".join(pieces)
+
+
+def safe_json(data: object) -> str:
+    """The data as one line of JSON that means the same and shows nothing raw: what is hidden stands as `\\u202e`."""
+    text = json.dumps(data, ensure_ascii=False, sort_keys=True)
+    return "".join(json.dumps(c)[1:-1] if is_hidden(c) else c for c in text)
 
 
 def is_hidden(character: str) -> bool:

@@ -25,6 +25,7 @@ from s2slib.records.shapes import MARK, is_secret_name, redact_shapes
 __all__ = ["MARK", "RedactingFilter", "Redactor", "Revealable", "format_exception", "safe_text"]
 
 _SHORT = 4
+_LOGGED = 20_000
 _STANDARD_RECORD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
 
 
@@ -133,7 +134,7 @@ def _merged(hits: list[tuple[int, int]]) -> list[tuple[int, int]]:
 
 
 class RedactingFilter(logging.Filter):
-    """A logging filter that lets no secret past: message, arguments, traceback, stack and extra fields."""
+    """A logging filter that lets no secret and no control character past: message, arguments, traceback, stack, extra fields."""
 
     def __init__(self, redactor: Redactor) -> None:
         super().__init__()
@@ -141,7 +142,7 @@ class RedactingFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Rewrites the record in place; always True. The exception object is dropped, its redacted text is kept."""
-        redact = self._redactor.text
+        redact = self._safe
         try:
             message = record.getMessage()
         except Exception as error:  # a wrong format string must not let the raw arguments through
@@ -160,8 +161,20 @@ class RedactingFilter(logging.Filter):
         try:
             redacted = self._redactor.json({name: value})
         except TypeError:
-            return self._redactor.text(str(value))
-        return next(iter(redacted.values())) if isinstance(redacted, dict) else redacted
+            return self._safe(str(value))
+        return _escaped(next(iter(redacted.values())) if isinstance(redacted, dict) else redacted)
+
+    def _safe(self, text: str) -> str:
+        return self._redactor.safe(text, _LOGGED)
+
+
+def _escaped(value: object) -> object:
+    """A JSON value whose texts are safe to show."""
+    if isinstance(value, str):
+        return safe_text(value, _LOGGED)
+    if isinstance(value, dict):
+        return {safe_text(str(key), _LOGGED): _escaped(member) for key, member in value.items()}
+    return [_escaped(member) for member in value] if isinstance(value, list) else value
 
 
 def format_exception(error: BaseException, redactor: Redactor, limit: int = 20_000) -> str:

@@ -109,7 +109,11 @@ _Error = TypeVar("_Error", bound=BaseException)
 
 
 def plainly(error: _Error) -> _Error:
-    """The error, which IPython will show as one sentence: nothing in the library's frames helps an operator."""
+    """The error, which IPython will show as one sentence: nothing in the library's frames helps an operator.
+
+    Its texts become safe to show: the kernel sends them as `evalue` too.
+    """
+    error.args = tuple(_shown(text) if isinstance(text, str) else text for text in error.args)
     setattr(error, "_render_traceback_", lambda: [f"{type(error).__name__}: {_shown(str(error))}"])  # noqa: B010
     return error
 

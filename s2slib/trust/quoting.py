@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from s2slib.records.display import is_hidden
+
 
 def shown(text: str, limit: int = 120) -> str:
     """`text` in single quotes, safe for a log line or an exception.
@@ -20,7 +22,7 @@ def shown(text: str, limit: int = 120) -> str:
 def _escape(character: str) -> str:
     if character in "'\\":
         return "\\" + character
-    if character.isprintable():
+    if character.isprintable() and not is_hidden(character):
         return character
     code = ord(character)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

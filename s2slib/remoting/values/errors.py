@@ -39,6 +39,7 @@ capped and escaped (rule R9) before they stand in a message.
 from __future__ import annotations
 
 from s2slib.errors import EXIT_UNCERTAIN, S2SError
+from s2slib.records.display import is_hidden
 from s2slib.remoting.values.command import Command
 
 _SEEN_LIMIT = 400
@@ -207,5 +208,5 @@ class OutcomeUncertain(RemotingError):
 def shown(text: str, limit: int = _SEEN_LIMIT) -> str:
     """A foreign text on one line, controls and invisible characters as <U+XXXX>, cut at `limit` characters."""
     flat = " ".join(text.split())
-    visible = "".join(c if c.isprintable() else f"<U+{ord(c):04X}>" for c in flat[: limit + 1])
+    visible = "".join(c if c.isprintable() and not is_hidden(c) else f"<U+{ord(c):04X}>" for c in flat[: limit + 1])
     return visible if len(flat) <= limit else visible[:limit] + "..."
