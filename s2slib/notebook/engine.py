@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,9 @@ START_TIMEOUT_S = 120
 NEVER_ANSWERED = "Kernel died before replying"  # as nbclient says it
 QUIET_KERNEL = "--IPKernelApp.log_level=50"  # it logs the interrupt that a shutdown begins with as an error
 SENTENCE_LIMIT = 20_000
+OUTPUT_LIMIT = 10_000_000
+COLOUR = re.compile(r"(\x1b\[[0-9;]*m)")
+SHOWN_KEYS = frozenset({"text", "traceback", "evalue"})
 REDACTED_KEYS = ("text", "traceback", "evalue", "data")
 
 
@@ -134,13 +138,21 @@ class RunbookEngine(NBClientEngine):  # type: ignore[misc]
 
 
 def redact_cell(cell: NotebookNode, redactor: Redactor) -> None:
-    """Redact the outputs of a cell in place: streams, results and tracebacks."""
+    """Redact the outputs of a cell in place: streams, results and tracebacks; texts of errors and streams made visible."""
     for output in cell.get("outputs", []):
         for key in REDACTED_KEYS:
             if key in output:
                 output[key] = redactor.json(output[key])
-        if "evalue" in output:
-            output["evalue"] = safe_text(output["evalue"], SENTENCE_LIMIT)
+        for key in SHOWN_KEYS & output.keys():
+            output[key] = _visible(output[key])
+
+
+def _visible(text: Any) -> Any:
+    """Text of an output, or lines of it, with nothing that steers a terminal but IPython's own colours."""
+    if not isinstance(text, str):
+        return [_visible(line) for line in text]
+    pieces = COLOUR.split(text)
+    return "".join(piece if COLOUR.fullmatch(piece) else safe_text(piece, OUTPUT_LIMIT) for piece in pieces)
 
 
 @dataclass(frozen=True)

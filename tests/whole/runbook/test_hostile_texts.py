@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from helpers.lab_run import world
+from nbformat import NotebookNode
 
 from s2slab import faults
 from s2slab.winrm.launch import Engine
@@ -78,9 +79,13 @@ def test_a_refusal_on_standard_error_holds_nothing_raw(capsys: pytest.CaptureFix
 
 def test_an_exception_of_a_notebook_holds_nothing_raw() -> None:
     assert raw(str(plainly(S2SError(HOSTILE)))) == []
-    cell = {"outputs": [{"output_type": "error", "ename": "X", "evalue": HOSTILE, "traceback": []}]}
-    redact_cell(cell, Redactor())  # type: ignore[arg-type]
-    assert raw(cell["outputs"][0]["evalue"]) == []  # type: ignore[arg-type]
+    error = {"output_type": "error", "ename": "X", "evalue": HOSTILE, "traceback": [f"\x1b[0;31mX\x1b[0m: {HOSTILE}"]}
+    stream = {"output_type": "stream", "name": "stdout", "text": HOSTILE}
+    redact_cell(NotebookNode(outputs=[error, stream]), Redactor())
+    assert raw(f"{error['evalue']}{stream['text']}") == []
+    (line,) = error["traceback"]
+    assert line.startswith("\x1b[0;31mX\x1b[0m: evil<U+001B>[2J")
+    assert raw(line.removeprefix("\x1b[0;31mX\x1b[0m")) == []
 
 
 def test_a_log_record_holds_nothing_raw() -> None:
