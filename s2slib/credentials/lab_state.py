@@ -9,7 +9,6 @@ workspace's `runs/`:
 
 from __future__ import annotations
 
-import json
 import os
 import socket
 from collections.abc import Callable, Mapping
@@ -20,6 +19,7 @@ from urllib.parse import urlsplit
 
 from s2slib.credentials.secret import Secret
 from s2slib.errors import S2SError
+from s2slib.records.files import read_json
 
 VARIABLE = "S2S_LAB_STATE"
 START = "start it with `s2s lab`"
@@ -93,7 +93,7 @@ def read_lab_state(file: Path, *, is_listening: Callable[[str, int], bool] | Non
 def _content(file: Path) -> object:
     failure: str
     try:
-        content: object = json.loads(file.read_text(encoding="utf-8"))
+        content: object = read_json(file)
         return content
     except FileNotFoundError:
         failure = f"no lab is running (there is no {file.name}): {START}"

@@ -12,14 +12,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from s2slib.deployment.model import Deployment, Product
-from s2slib.deployment.problems import Place, Problem, did_you_mean, field_name, shown
+from s2slib.deployment.problems import Place, Problem, did_you_mean, field_name, first_told, listed, shown
 
 Found = tuple[Place, Problem]
 
 
 def disagreements(deployment: Deployment) -> list[Found]:
     """Every disagreement between the sections, with its place."""
-    return [*_names(deployment), *_exclusions(deployment), *_references(deployment)] or [*_access(deployment)]
+    every = (_names(deployment), _exclusions(deployment), _references(deployment))
+    return [found for some in every for found in first_told(some)] or [*_access(deployment)]
 
 
 def _found(path: Place, problem: str, value: object = None, allowed: str = "", hint: str = "") -> Found:
@@ -81,7 +82,7 @@ def _references(deployment: Deployment) -> Iterator[Found]:
     users: set[tuple[str, str | None]] = set()
     for index, user in enumerate(deployment.test_users):
         if user.pool is not None and user.pool not in pools:
-            allowed = f"a declared pool: {', '.join(pools)}"
+            allowed = f"a declared pool: {listed(pools)}"
             yield _found(
                 ("test_users", index, "pool"), "is not declared", user.pool, allowed, did_you_mean(user.pool, pools)
             )
@@ -91,32 +92,37 @@ def _references(deployment: Deployment) -> Iterator[Found]:
 
 
 def _all_known(path: Place, names: list[str], known: list[str], what: str) -> Iterator[Found]:
+    declared = frozenset(known)
+    seen: set[str] = set()
     for index, name in enumerate(names):
         here = (*path, index, "server")
-        if name not in known:
-            yield _found(here, "is not declared", name, f"{what}: {', '.join(known)}", did_you_mean(name, known))
-        elif name in names[:index]:
+        if name not in declared:
+            yield _found(here, "is not declared", name, f"{what}: {listed(known)}", did_you_mean(name, known))
+        elif name in seen:
             yield _found(here, "is named twice", name)
+        seen.add(name)
 
 
 def _access(deployment: Deployment) -> Iterator[Found]:
     """The table above, per server; a mistake in a product's settings is reported once."""
     reported: set[tuple[Place, str]] = set()
+    own_account = {entry.server: index for index, entry in enumerate(deployment.credentials.servers)}
     for server in deployment.reached_servers():
-        for path, problem in _access_to(deployment, server.fqdn, server.product):
+        for path, problem in _access_to(deployment, server.fqdn, server.product, own_account):
             if (path, problem.problem) not in reported:
                 reported.add((path, problem.problem))
                 yield path, problem
 
 
-def _access_to(deployment: Deployment, name: str, product: Product) -> Iterator[Found]:
+def _access_to(deployment: Deployment, name: str, product: Product, own_account: dict[str, int]) -> Iterator[Found]:
     endpoint = deployment.endpoint(name)
     reference = deployment.account(name).parsed
     section = deployment.lync if product == "lync" else deployment.exchange
     transport_at: Place = (product if section.endpoint.transport else "network", "endpoint", "transport")
     hop_at: Place = (product if section.endpoint.second_hop else "network", "endpoint", "second_hop")
-    servers = [entry.server for entry in deployment.credentials.servers]
-    account_at: Place = ("credentials", "servers", servers.index(name)) if name in servers else ("credentials", product)
+    account_at: Place = (
+        ("credentials", "servers", own_account[name]) if name in own_account else ("credentials", product)
+    )
 
     if endpoint.transport == "basic" and not endpoint.is_https:
         yield _found(transport_at, "would send the password in clear over http", "basic", "basic with https only")

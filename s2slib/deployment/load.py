@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from s2slib import workspace
 from s2slib.deployment.checks import disagreements
 from s2slib.deployment.model import PARAMETERS, Deployment
-from s2slib.deployment.problems import DeploymentError, Place, Problem, did_you_mean, field_name, shown
+from s2slib.deployment.problems import DeploymentError, Place, Problem, did_you_mean, field_name, first_told, shown
 from s2slib.deployment.schema_errors import problems_of
 from s2slib.deployment.secrets_refused import without_secrets
 from s2slib.deployment.source import Source, parse
@@ -89,26 +89,24 @@ def _similar(file: Path) -> str:
 
 def _validated(raw: object, source: Source, name: str, folder: Path) -> Deployment:
     data, secrets = without_secrets(raw)
-    problems: list[tuple[Place, Problem]] = [((), problem) for problem in source.problems]
-    problems += secrets
+    problems = [*first_told(((), problem) for problem in source.problems), *first_told(secrets)]
     if not isinstance(data, dict):
         raise DeploymentError([Problem("", "is not a list of keys", shown(raw), ", ".join(PARAMETERS))], name)
     deployment: Deployment | None = None
     try:
         deployment = Deployment.model_validate(data, context={"folder": folder.absolute()})
     except ValidationError as error:
-        problems += problems_of(error, Deployment, source)
+        problems += first_told(problems_of(error, Deployment, source))
     else:
         problems += disagreements(deployment)
-    problems += _odd_numbers(source, {field for _, found in problems if (field := found.field)})
+    problems += first_told(_odd_numbers(source, {field for _, found in problems if (field := found.field)}))
     if deployment is None or problems:
         raise DeploymentError(_in_order(problems, source), name)
     return deployment
 
 
-def _odd_numbers(source: Source, reported: set[str]) -> list[tuple[Place, Problem]]:
+def _odd_numbers(source: Source, reported: set[str]) -> Iterator[tuple[Place, Problem]]:
     """Numbers that YAML reads otherwise than a person does: 010 is 8, 1:30 is 90, 0x1F is 31."""
-    found: list[tuple[Place, Problem]] = []
     for path, text in source.written.items():
         value: object = source.data
         for step in path:
@@ -116,8 +114,7 @@ def _odd_numbers(source: Source, reported: set[str]) -> list[tuple[Place, Proble
         odd = isinstance(value, int) and not isinstance(value, bool) and not _DECIMAL.fullmatch(text)
         if odd and field_name(path) not in reported:
             hint = f'a number: write {value}; text: put it in quotes: "{text}"'
-            found.append((path, Problem(field_name(path), f"YAML reads it as {value}", shown(value, text), hint=hint)))
-    return found
+            yield path, Problem(field_name(path), f"YAML reads it as {value}", shown(value, text), hint=hint)
 
 
 def _in_order(found: list[tuple[Place, Problem]], source: Source) -> list[Problem]:

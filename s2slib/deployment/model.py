@@ -6,6 +6,7 @@ import hashlib
 import json
 import unicodedata
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -116,20 +117,35 @@ class Deployment(Section):
 
     def server(self, name: str) -> Server:
         """The declared server of that name, case aside; LookupError with the nearest name if there is none."""
-        known = {server.fqdn: server for server in self.servers()}
-        found = known.get(name.lower())
+        found = self._by_name.get(name.lower())
         if found is None:
-            near = did_you_mean(name, known)
+            near = did_you_mean(name, self._by_name)
             raise LookupError(f"{name!r} is not a declared server" + (f"; {near}" if near else ""))
         return found
+
+    @cached_property
+    def _by_name(self) -> dict[str, Server]:
+        return {server.fqdn: server for server in self.servers()}
+
+    @cached_property
+    def _pools(self) -> dict[str, Pool]:
+        return {pool.fqdn: pool for pool in reversed(self.lync.pools)}
+
+    @cached_property
+    def _urls(self) -> dict[str, str]:
+        return {entry.server: entry.url for entry in self.network.winrm_urls}
+
+    @cached_property
+    def _accounts(self) -> dict[str, Account]:
+        entries = reversed(self.credentials.servers)
+        return {entry.server: Account(reference=entry.reference, user=entry.user) for entry in entries}
 
     def pool(self, server: str) -> Pool:
         """The pool that a front end belongs to; LookupError for any other name."""
         name = self.server(server).pool
-        for pool in self.lync.pools:
-            if pool.fqdn == name:
-                return pool
-        raise LookupError(f"{server!r} is not a front end")
+        if name is None or name not in self._pools:
+            raise LookupError(f"{server!r} is not a front end")
+        return self._pools[name]
 
     def endpoint(self, server: str) -> WinRmEndpoint:
         """How to reach a declared server: winrm_urls, its product's endpoint, network.endpoint, defaults."""
@@ -138,9 +154,8 @@ class Deployment(Section):
         common = self.network.endpoint
         scheme = own.scheme or common.scheme or "https"
         port = own.port or _port(common, scheme)
-        given = {entry.server: entry.url for entry in self.network.winrm_urls}
         return WinRmEndpoint(
-            url=given.get(found.fqdn, f"{scheme}://{found.fqdn}:{port}/wsman"),
+            url=self._urls.get(found.fqdn, f"{scheme}://{found.fqdn}:{port}/wsman"),
             transport=own.transport or common.transport or "kerberos",
             second_hop=own.second_hop or common.second_hop or "explicit",
         )
@@ -148,10 +163,8 @@ class Deployment(Section):
     def account(self, server: str) -> Account:
         """The credential (user and reference) for a declared server: its own, else its product's."""
         found = self.server(server)
-        for entry in self.credentials.servers:
-            if entry.server == found.fqdn:
-                return Account(reference=entry.reference, user=entry.user)
-        return self.credentials.lync if found.product == "lync" else self.credentials.exchange
+        common = self.credentials.lync if found.product == "lync" else self.credentials.exchange
+        return self._accounts.get(found.fqdn, common)
 
     def powershell_uri(self, server: str) -> str:
         """The product's PowerShell endpoint for a declared server."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from s2slib.errors import EXIT_USAGE, S2SError
@@ -14,6 +15,10 @@ Place = tuple[str | int, ...]
 
 NOT_SHOWN = "(not shown)"
 _SHOWN = 80
+_TOLD = 100
+"""Problems of one kind that are told; whoever has more has made one mistake many times."""
+_NAMED = 20
+_COMPARED = 1_000
 
 
 @dataclass(frozen=True)
@@ -82,8 +87,23 @@ def shown(value: object, raw: str | None = None) -> str:
     return f"{quote}{Redactor().safe(text, _SHOWN, multiline=False)}{quote}"
 
 
+def first_told(found: Iterable[tuple[Place, Problem]]) -> Iterator[tuple[Place, Problem]]:
+    """The first problems of what may be very many, and one that says that there are more; the rest is not worked out."""
+    for number, (path, problem) in enumerate(found):
+        if number == _TOLD:
+            yield (), Problem("", f"has more such problems; the first {_TOLD} are told")
+            return
+        yield path, problem
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names one after the other; of very many the first, and how many more."""
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
 def did_you_mean(given: str, known: Iterable[str]) -> str:
-    """`did you mean X?` for the nearest known word, or "" when none is near."""
-    words = {word.lower(): word for word in known}
+    """`did you mean X?` for the nearest known word, or "" when none is near among the first of them."""
+    words = {word.lower(): word for word in itertools.islice(known, _COMPARED)}
     near = difflib.get_close_matches(given.lower(), words, n=1, cutoff=0.6)
     return f"did you mean {words[near[0]]}?" if near else ""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from s2slib.deployment.load import from_parameters
 from s2slib.deployment.model import Deployment
 from s2slib.deployment.problems import DeploymentError, Problem
 from s2slib.deployment.reach import LAB
-from s2slib.records.files import write_json
+from s2slib.records.files import read_json, write_json
 
 FILE = "deployment.json"
 
@@ -34,7 +33,7 @@ def save(deployment: Deployment, run: Path) -> None:
 def of_run(run: Path) -> Deployment:
     """The deployment of a run folder. Raises DeploymentError when there is none, or it cannot be used."""
     try:
-        data = json.loads((run / FILE).read_text(encoding="utf-8"))
+        data = read_json(run / FILE)
     except FileNotFoundError:
         raise DeploymentError([Problem("", "is not there: this folder holds no run of this version")], FILE) from None
     except (OSError, ValueError) as error:

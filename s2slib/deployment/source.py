@@ -44,9 +44,7 @@ def parse(content: bytes, name: str) -> Source:
         raise DeploymentError([Problem("", "is larger than 1 MiB", allowed="a params file of a few KiB")], name)
     failure: Problem
     try:
-        if _is_too_deep(content):
-            raise RecursionError
-        node = yaml.compose(content, Loader=yaml.SafeLoader)
+        node = yaml.compose(content, Loader=_Loader)
         if node is None:
             return Source({}, {(): 1})
         reader = _Reader()
@@ -64,17 +62,18 @@ def parse(content: bytes, name: str) -> Source:
     raise DeploymentError([failure], name)
 
 
-def _is_too_deep(content: bytes) -> bool:
-    """Whether anything is nested deeper than a params file can be; whatever limit of recursion this process has."""
-    depth = 0
-    for event in yaml.parse(content, Loader=yaml.SafeLoader):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > MAX_DEPTH:
-                return True
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
-    return False
+class _Loader(yaml.SafeLoader):
+    """Stops at what is nested deeper than a params file can be, whatever limit of recursion this process has."""
+
+    _depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        self._depth += 1
+        if self._depth > MAX_DEPTH + 1:  # a scalar inside the deepest collection is none itself
+            raise RecursionError
+        node = super().compose_node(parent, index)
+        self._depth -= 1
+        return node
 
 
 def _syntax(error: yaml.MarkedYAMLError) -> Problem:

@@ -52,7 +52,7 @@ class Read:
             return self.unknown(f"{self.command.name} on {self.server}: the answer was cut at its size limit")
         try:
             parsed = dict(self.parse(reply))
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError, TrustError) as error:
+        except (LookupError, TypeError, ValueError, ArithmeticError, AttributeError, TrustError) as error:
             return self.unknown(
                 f"{self.command.name} on {self.server}: not understood: {type(error).__name__}: {error}"
             )
@@ -187,7 +187,10 @@ def parse_instant(value: str) -> datetime:
         digits = tail[: len(tail) - len(tail.lstrip("0123456789"))]
         body = f"{head}.{digits[:6].ljust(6, '0')}{tail[len(digits) :]}"
     parsed = datetime.fromisoformat(body)
-    return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    try:
+        return parsed.replace(tzinfo=UTC) if parsed.tzinfo is None else parsed.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("a date outside the years 1 to 9999 in UTC") from None
 
 
 def raw_bytes(value: Any) -> bytes:

@@ -46,9 +46,20 @@ def write_json(path: Path, data: Any) -> None:
 def read_object(path: Path) -> dict[str, Any] | None:
     """The JSON object of a file; None when there is none. An empty object for what cannot be read as one."""
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path)
     except FileNotFoundError:
         return None
     except (OSError, ValueError):
         return {}
     return data if isinstance(data, dict) else {}
+
+
+def read_json(path: Path) -> Any:
+    """The JSON value in a file, UTF-8 or UTF-16, with a byte order mark or without.
+
+    Raises OSError, or ValueError for what is none or is nested without end.
+    """
+    try:
+        return json.loads(path.read_bytes())
+    except RecursionError:
+        raise ValueError("nested too deeply") from None

@@ -110,7 +110,7 @@ def verify(path: Path) -> list[Entry]:
             row = json.loads(line)
             claimed = row.pop("hash")
             sound = row["number"] == number and row["before"] == before and _digest(row) == claimed
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise JournalError(f"{path.name} line {number} is not a journal entry: {error}") from error
         if not sound:
             raise JournalError(f"{path.name} line {number} was changed, or a line before it is missing or out of order")

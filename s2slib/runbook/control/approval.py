@@ -5,7 +5,6 @@ The approver's name is a claim and is recorded as one, beside the operating-syst
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,7 +15,7 @@ from pydantic import BeforeValidator, PlainSerializer, ValidationInfo
 from pydantic.dataclasses import dataclass
 
 from s2slib.errors import EXIT_USAGE, S2SError
-from s2slib.records.files import write_json
+from s2slib.records.files import read_json, write_json
 from s2slib.typed import RECORDED, STRICT, from_json, to_json
 
 FILE = "approval.json"
@@ -98,7 +97,7 @@ def load(folder: Path) -> Approval | None:
     if not file.exists():
         return None
     try:
-        data = json.loads(file.read_text(encoding="utf-8"))
+        data = read_json(file)
     except (OSError, ValueError) as error:
         raise ApprovalError(f"{FILE} cannot be read: {type(error).__name__}") from None
     if not isinstance(data, dict):
@@ -129,4 +128,7 @@ def instant(text: str, name: str) -> datetime:
         ) from None
     if parsed.utcoffset() is None:
         raise ApprovalError(f"{name} = {text}: has no time zone; write 2026-11-28T22:00+01:00 or 2026-11-28T21:00Z")
-    return parsed.astimezone(UTC)
+    try:
+        return parsed.astimezone(UTC)
+    except OverflowError:
+        raise ApprovalError(f"{name} = {text[:40]!r}: allowed are the years 1 to 9999 in UTC") from None

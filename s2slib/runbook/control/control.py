@@ -11,14 +11,13 @@ A plan becomes the run's (plan.json) where it is shown whole, until one is appro
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 from s2slib.facts import Facts, Json
-from s2slib.records.files import write_json
+from s2slib.records.files import read_json, write_json
 from s2slib.records.journal import Journal, JournalError, verify
 from s2slib.runbook.control import acceptance, approval
 from s2slib.runbook.control.approval import Approval, ApprovalError
@@ -80,7 +79,7 @@ class ChangeControl:
         if not file.exists():
             return None
         try:
-            data = json.loads(file.read_text(encoding="utf-8"))
+            data = read_json(file)
         except (OSError, ValueError) as error:
             raise PlanError(f"{PLAN} cannot be read: {type(error).__name__}") from None
         if not isinstance(data, dict):
@@ -303,7 +302,7 @@ class ChangeControl:
     def stop_request(self) -> str:
         """Who asked to stop, and when; empty when nobody did."""
         try:
-            data = json.loads((self._folder / STOP).read_text(encoding="utf-8"))
+            data = read_json(self._folder / STOP)
             return f"a stop was asked for by {data['account']} at {data['at']}"
         except FileNotFoundError:
             return ""
@@ -322,7 +321,7 @@ class ChangeControl:
         """Take a stop request back; with `own` only if this process made it."""
         file = self._folder / STOP
         try:
-            data = json.loads(file.read_text(encoding="utf-8"))
+            data = read_json(file)
             mine = data.get("process") == os.getpid() and data.get("host") == self._operator.host
         except (OSError, ValueError, AttributeError):
             mine = False

@@ -13,7 +13,6 @@ It binds this runs folder only, not two jump hosts: the re-read before each chan
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import socket
 import sys
@@ -26,7 +25,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from s2slib.errors import EXIT_REFUSED, S2SError
-from s2slib.records.files import write_json
+from s2slib.records.files import read_json, write_json
 
 PATIENCE_S = 5.0
 UNKNOWN = "unknown"
@@ -109,7 +108,7 @@ def writer_lock(
 def read_holder(record: Path) -> Holder | None:
     """The recorded holder; None when there is no record or it cannot be read."""
     try:
-        return Holder(**json.loads(record.read_text(encoding="utf-8")))
+        return Holder(**read_json(record))
     except (OSError, ValueError, TypeError):
         return None
 

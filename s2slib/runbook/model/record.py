@@ -9,7 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from s2slib.errors import EXIT_DONE, EXIT_ERROR, EXIT_PENDING, EXIT_REFUSED, EXIT_UNCERTAIN, S2SError
-from s2slib.records.files import write_text
+from s2slib.records.files import read_json, write_text
 from s2slib.runbook.model.finding import Finding
 from s2slib.runbook.model.outcome import WRITTEN, Outcome
 
@@ -189,8 +189,10 @@ class RunRecord(Record):
         if not file.is_file():
             return None
         try:
-            data = json.loads(file.read_text(encoding="utf-8"))
+            data = read_json(file)
+            if not isinstance(data, dict):
+                raise ValueError("not an object")
             data.pop("outcome", None)
             return cls.model_validate(data)
-        except (OSError, ValueError, AttributeError, TypeError) as error:
+        except (OSError, ValueError) as error:
             raise RecordError(f"run.json of {folder.name} cannot be read as a record: {type(error).__name__}") from None

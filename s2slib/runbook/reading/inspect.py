@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 
@@ -11,6 +10,7 @@ from s2slib.facts import Fact, Facts, Unknown
 from s2slib.products import exchange, lync
 from s2slib.products.read import Read
 from s2slib.products.windows import IIS_SERVICES, WORKERS
+from s2slib.records.files import read_json
 from s2slib.remoting.values.errors import RemotingError
 from s2slib.runbook.reading.catalogue import (
     DC_PARTNERS,
@@ -117,7 +117,7 @@ def handed_over(deployment: Deployment) -> Facts | None:
     if named is None:
         return None
     try:
-        data = json.loads((deployment.folder / named).read_bytes())  # with or without BOM, UTF-8 or UTF-16
+        data = read_json(deployment.folder / named)
         return Facts.from_json(data)
     except (OSError, ValueError, AttributeError, TypeError) as error:
         problem = Problem(
