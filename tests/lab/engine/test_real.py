@@ -168,6 +168,7 @@ def test_one_that_dies_in_mid_command_stops_the_lab_s_command(pwsh: RealEngine, 
 
 
 @pytest.mark.pwsh
+@pytest.mark.usefixtures("pwsh")  # skipped where there is none
 def test_nothing_is_left_when_the_lab_ends(desk: Quiz) -> None:
     engine = RealEngine()
     folder = engine.workshop.folder
