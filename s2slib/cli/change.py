@@ -256,7 +256,8 @@ def runs(params: Path | None, as_json: bool) -> int:
     """Every run, newest first; those of one deployment where its params file is given."""
     wanted = load(params).deployment if params else ""
     places = workspace.find()
-    found = [standing(folder) for folder in reversed(places.all_runs()) if not wanted or _is_of(folder, wanted)]
+    folders = places.runs_of(wanted) if wanted else places.all_runs()
+    found = [standing(folder) for folder in reversed(folders)]
     report = Reporter(as_json)
     for where in found:
         report.line(where.line())
@@ -264,11 +265,6 @@ def runs(params: Path | None, as_json: bool) -> int:
         report.line(f"no runs{' of ' + wanted if wanted else ''} in {places.runs}")
     report.object(runs=[_row(where) for where in found])
     return 0
-
-
-def _is_of(folder: Path, deployment: str) -> bool:
-    name = workspace.RunName.parse(folder.name)
-    return name is not None and name.deployment == deployment
 
 
 def _row(where: Standing) -> dict[str, Any]:
@@ -294,9 +290,9 @@ def close_run(run: str, reason: str, as_json: bool) -> int:
         )
     with writer_lock(folder.parent, of_run(folder).deployment, folder.name, taken_over=control.note_dead_writer):
         close(folder, account(), reason)
-    report = Reporter(as_json)
-    report.line(standing(folder).line())
-    report.object(**_row(standing(folder)))
+    where, report = standing(folder), Reporter(as_json)
+    report.line(where.line())
+    report.object(**_row(where))
     return 0
 
 

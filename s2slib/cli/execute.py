@@ -74,7 +74,7 @@ def run_notebooks(
         "confirmed_restarts": list(confirmed_restarts),
     }
     timeouts = deployment.network.timeouts_s
-    answers = Answers()
+    answers = Answers() if sys.stdin is not None and sys.stdin.isatty() else None
     if not _reached(deployment, folder, answers, report):
         return report.end(RunRecord.load(folder), folder, "", is_open=_has_open_change(folder), tables=False)
     from s2slib.notebook.engine import inherited  # papermill takes its time to load
@@ -88,10 +88,9 @@ def run_notebooks(
     return report.end(record, folder, failure, told=told, is_open=_has_open_change(folder))
 
 
-def _reached(deployment: Deployment, folder: Path, answers: Answers, report: Reporter) -> bool:
+def _reached(deployment: Deployment, folder: Path, answers: Answers | None, report: Reporter) -> bool:
     """Whether every server can be worked with; each cause why not is shown once, and nothing else is asked then."""
-    asker = answers if sys.stdin is not None and sys.stdin.isatty() else ask_person
-    resolver = Resolver(Redactor(), asker=asker)
+    resolver = Resolver(Redactor(), asker=answers or ask_person)
     report.dim("reaching every server ...")
     with Run.open(deployment, folder, mode="check", resolver=resolver) as run:
         against = blocking(run.reach())
@@ -131,13 +130,12 @@ def _run(
     report: Reporter,
     verb: str,
     timeouts: Timeouts,
-    answers: Answers,
+    answers: Answers | None,
 ) -> str:
     """Execute notebooks in order; when one stops the run, only the change record still follows. The first failure."""
     from s2slib.notebook.engine import run_notebook
 
     failure = ""
-    answer = answers if sys.stdin is not None and sys.stdin.isatty() else None
     redactor = Redactor()
     ends = time.monotonic() + timeouts.run
     for name in names:
@@ -152,7 +150,7 @@ def _run(
                 places.notebooks / f"{name}.ipynb",
                 folder / "notebooks" / f"{name}.ipynb",
                 parameters,
-                answer=answer,
+                answer=answers,
                 redactor=redactor,
                 cell_timeout_s=timeouts.phase + CELL_MARGIN_S,
             )

@@ -187,8 +187,9 @@ class NotebookRun:
     def inspect(self) -> View:
         """Read every server and show what they say."""
         began = time.monotonic()
-        facts = self._run.inspect()
-        return facts_view(facts, self._run.scope.all_servers, round(time.monotonic() - began))
+        run = self._run
+        facts = run.inspect()
+        return facts_view(facts, run.scope.all_servers, round(time.monotonic() - began))
 
     def judge(self, name: str) -> View:
         """The findings of a phase."""
@@ -196,8 +197,8 @@ class NotebookRun:
 
     def judge_all(self) -> View:
         """The findings of every phase."""
-        facts = self._run.facts or self._run.inspector.inspect()
-        return findings_view("All phases", judge_all(self._run.scope, facts))
+        run = self._run
+        return findings_view("All phases", judge_all(run.scope, run.facts or run.inspector.inspect()))
 
     def plan(self, name: str = "") -> View:
         """The whole plan by projection, or one phase's slice of it with the changes it waits for."""
@@ -233,11 +234,11 @@ class NotebookRun:
         try:
             return await asyncio.shield(running)
         except (asyncio.CancelledError, KeyboardInterrupt):
-            self._run.control.ask_to_stop()
+            self._opened.control.ask_to_stop()
             while not running.done():
                 with contextlib.suppress(asyncio.CancelledError, KeyboardInterrupt):
                     await asyncio.wait([running])
-            self._run.control.clear_stop(own=True)  # so that running the cell again goes on
+            self._opened.control.clear_stop(own=True)  # so that running the cell again goes on
             raise
 
     def ticket(self) -> View:
@@ -271,7 +272,7 @@ class NotebookRun:
         except (ApprovalError, PlanError) as error:
             return View("Approval", "refused", (str(error),))
         if approval is None:
-            wanted = self._run.scope.policy.approval == "required"
+            wanted = self._opened.scope.policy.approval == "required"
             return View(
                 "Approval", "pending" if wanted else "", ("Nobody has approved this plan." if wanted else NOT_WANTED,)
             )
@@ -284,7 +285,8 @@ class NotebookRun:
 
     async def back_out(self) -> View:
         """Undo what this run did, in apply mode; otherwise show what would run. Raises PhaseNotDone unless it is done."""
-        return await self._carried_out(self._run.back_out) if self._run.mode == "apply" else self.back_out_plan()
+        run = self._run
+        return await self._carried_out(run.back_out) if run.mode == "apply" else self.back_out_plan()
 
     def back_out_plan(self) -> View:
         """The back-out of what this run did, as it would run now; reads nothing and writes nothing."""

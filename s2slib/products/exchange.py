@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from hashlib import sha1
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field
@@ -30,7 +29,7 @@ from s2slib.products.read import (
     texts,
 )
 from s2slib.remoting.values.command import Cmdlet, Later, Script, Value
-from s2slib.trust.certificate import why_unreadable
+from s2slib.trust.certificate import thumbprint, why_unreadable
 
 EXCHANGE_APPLICATION_ID = "00000002-0000-0ff1-ce00-000000000000"
 APPLICATION_ACCOUNT = "LyncEnterprise-ApplicationAccount"
@@ -86,9 +85,7 @@ class Certificate(Row):
     """A certificate. Over remote PowerShell every other property comes back empty (fact F19)."""
 
     der: Der = Field(alias="RawData")
-    thumbprint: Annotated[str, BeforeValidator(lambda value: sha1(raw_bytes(value)).hexdigest().upper())] = Field(
-        alias="RawData"
-    )
+    thumbprint: Annotated[str, BeforeValidator(lambda value: thumbprint(raw_bytes(value)))] = Field(alias="RawData")
     unreadable: Annotated[str, BeforeValidator(lambda value: why_unreadable(raw_bytes(value)))] = Field(
         default="", alias="RawData"
     )

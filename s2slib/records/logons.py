@@ -11,13 +11,13 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
 from filelock import FileLock
 
 from s2slib.records.files import write_json
+from s2slib.records.instants import utc_text
 
 FILE = "logons.json"
 _LOCK_S = 30
@@ -48,10 +48,9 @@ class RejectedLogons:
 
     def note(self, account: str, server: str, secret: Revealing | None) -> None:
         """Remember a rejection."""
-        at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         with FileLock(f"{self._file}.lock", timeout=_LOCK_S):
             known = self._read()
-            known["rejected"][account] = {"at": at, "server": server, "check": _check(known["salt"], secret)}
+            known["rejected"][account] = {"at": utc_text(), "server": server, "check": _check(known["salt"], secret)}
             write_json(self._file, known)
 
     def forget(self) -> tuple[str, ...]:

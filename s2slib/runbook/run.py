@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -22,6 +21,7 @@ from s2slib.deployment.saved import FILE as DECLARATION
 from s2slib.deployment.saved import save as save_declaration
 from s2slib.facts import Facts, Known
 from s2slib.records.files import write_json
+from s2slib.records.instants import utc_text
 from s2slib.records.journal import Journal, verify_end
 from s2slib.records.redaction import Redactor
 from s2slib.remoting.values.command import Effect
@@ -133,7 +133,7 @@ class Run:
             mode=mode,
             approval=deployment.policy.approval,
             operator=self.person,
-            started=_utc(),
+            started=utc_text(),
         )
         made_under = known.approval if known else ""
         self.control = ChangeControl(self.scope, folder, self.journal, self.person, made_under=made_under)
@@ -150,7 +150,7 @@ class Run:
             control=self.control,
             journal=self.journal,
             redactor=redactor,
-            now=_utc,
+            now=utc_text,
         )
         if not (folder / DECLARATION).exists():
             save_declaration(deployment, folder)
@@ -207,12 +207,12 @@ class Run:
         """Tell whoever watches: the caller's progress function, and the run folder's progress file."""
         safe = self.redactor.text(text)
         with (self.folder / EVENTS).open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"at": _utc(), "text": safe}, ensure_ascii=False) + "\n")
+            file.write(json.dumps({"at": utc_text(), "text": safe}, ensure_ascii=False) + "\n")
         self._progress(safe)
 
     def reach(self) -> list[Finding]:
         """What keeps servers from being worked with; where there is something, that is the run's record."""
-        started, began = _utc(), time.monotonic()
+        started, began = utc_text(), time.monotonic()
         self.say(f"reaching {len(self.scope.reached)} servers ...")
         findings = reaching.reach(self.scope, self.estates)
         against = blocking(findings)
@@ -260,7 +260,7 @@ class Run:
         self.keeper.plan_hash(plan.hash)
         state: PhaseState = "blocked" if against else "pending" if plan.changes else "done"
         detail = against[0].line() if against else _to_make(plan.changes) if plan.changes else ""
-        self._keep(PhaseResult(PLAN, "Plan", state, detail, tuple(against), plan.changes, (), "", (), 0), _utc())
+        self._keep(PhaseResult(PLAN, "Plan", state, detail, tuple(against), plan.changes, (), "", (), 0), utc_text())
         return True
 
     def acceptance(self) -> list[Finding]:
@@ -285,7 +285,7 @@ class Run:
         Raises JournalError when the record cannot be written; nothing was changed that is not in it.
         """
         step = phase_named(name)
-        started, began = _utc(), self._entered or time.monotonic()
+        started, began = utc_text(), self._entered or time.monotonic()
         findings = self.judge(name)
         plan = self.plan()
         planned = plan.of(name)
@@ -441,7 +441,7 @@ class Run:
 
         Raises JournalError when the record cannot be written; nothing was changed that is not in it.
         """
-        started, began = _utc(), time.monotonic()
+        started, began = utc_text(), time.monotonic()
         outcomes: list[Outcome] = []
         state: PhaseState = "done"
         detail, planned = "", ()  # type: tuple[str, tuple[Change, ...]]
@@ -495,7 +495,7 @@ class Run:
                 state=result.state,
                 detail=self.redactor.text(result.detail),
                 started=started,
-                ended=_utc(),
+                ended=utc_text(),
                 seconds=result.seconds,
                 servers_read=len(self.scope.reached),
                 facts_read=sum(isinstance(fact, Known) for fact in facts.values()),
@@ -508,7 +508,3 @@ class Run:
 
 def _to_make(changes: Sequence[Change]) -> str:
     return f"{len(changes)} change{'s' if len(changes) != 1 else ''} to make"
-
-
-def _utc() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

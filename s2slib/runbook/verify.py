@@ -32,7 +32,7 @@ from s2slib.runbook.reading.derive import (
     TRUST_LOADED,
 )
 from s2slib.runbook.reading.estates import Estates
-from s2slib.runbook.reading.sameness import same_url, signing_thumbprint
+from s2slib.runbook.reading.sameness import pools_left_out, same_url, signing_thumbprint
 from s2slib.runbook.reading.scope import Scope
 from s2slib.trust.fetch import FetchError, fetch_metadata
 
@@ -182,8 +182,7 @@ def verify(scope: Scope, facts: Facts, estates: Estates | None, path: NetworkPat
 
 
 def _left_out(scope: Scope, facts: Facts) -> list[Finding]:
-    declared = {pool.fqdn.lower() for pool in scope.lync.pools}
-    pools = [row.fqdn for row in facts.value(lync.POOLS, []) if row.has_users and row.fqdn not in declared]
+    pools = pools_left_out(scope, facts)
     return [LEFT_OUT(", ".join(pools))] if pools else []
 
 

@@ -108,10 +108,15 @@ def why_unreadable(der: bytes) -> str:
     return ""
 
 
+def thumbprint(der: bytes) -> str:
+    """What Windows calls a certificate by, of whatever is in `der`: SHA-1, upper-case hexadecimal."""
+    return hashlib.sha1(der, usedforsecurity=False).hexdigest().upper()
+
+
 def thumbprint_of(text: str) -> str:
     """The thumbprint of base64 DER, of whatever is in it; empty when it is not base64."""
     der = _from_base64(text)
-    return hashlib.sha1(der, usedforsecurity=False).hexdigest().upper() if der else ""
+    return thumbprint(der) if der else ""
 
 
 def _from_base64(text: str) -> bytes | None:
@@ -134,7 +139,7 @@ def _read(der: bytes) -> Certificate | None:
             issuer=_windows_name(certificate.issuer),
             serial=serial.zfill(len(serial) + len(serial) % 2),
             # The thumbprint identifies, it does not protect: FIPS machines allow SHA-1 for that.
-            thumbprint=hashlib.sha1(der, usedforsecurity=False).hexdigest().upper(),
+            thumbprint=thumbprint(der),
             sha256=hashlib.sha256(der).hexdigest().upper(),
             not_before=certificate.not_valid_before_utc,
             not_after=certificate.not_valid_after_utc,

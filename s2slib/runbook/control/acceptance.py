@@ -28,6 +28,7 @@ from s2slib.runbook.model.finding import Finding, Kinds
 from s2slib.runbook.model.plan import Plan
 from s2slib.runbook.model.record import Operator
 from s2slib.runbook.phases import whole_plan
+from s2slib.runbook.reading.sameness import LARGEST_SKEW_S
 from s2slib.runbook.reading.scope import Scope
 from s2slib.typed import to_json
 
@@ -71,7 +72,6 @@ OTHER_REACH = _F.blocker(
     "the addresses, transports, proxy, CA file and credential references of the approval",
     "put the run's declaration back, or make a new plan and have it approved",
 )
-LARGEST_SKEW_S = 300
 CLOCK_DIFFERS = _F.blocker(
     "approval.clock",
     "This machine's clock and a server's differ: which of them the window goes by is not known",
@@ -133,9 +133,11 @@ def approved(
 def clocks(d: Scope, approval: Approval | None, facts: Facts, now: datetime) -> list[Finding]:
     """The window by the servers' clocks: this machine's alone could be set."""
     findings: list[Finding] = []
-    for server in d.reached if approval is not None else ():
+    if approval is None:
+        return findings
+    for server in d.reached:
         clock = facts.value(CLOCK.on(server))
-        if approval is None or clock is None:
+        if clock is None:
             continue
         there = now + timedelta(seconds=clock.offset_s)
         if abs(clock.offset_s) > LARGEST_SKEW_S:

@@ -16,6 +16,7 @@ from pydantic.dataclasses import dataclass
 
 from s2slib.errors import EXIT_USAGE, S2SError
 from s2slib.records.files import read_json, write_json
+from s2slib.records.instants import utc_text
 from s2slib.typed import RECORDED, STRICT, from_json, to_json
 
 FILE = "approval.json"
@@ -28,15 +29,11 @@ class ApprovalError(S2SError):
     exit_code = EXIT_USAGE
 
 
-def _utc_text(value: datetime) -> str:
-    return value.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-
-
 def _recorded(value: Any, info: ValidationInfo) -> Any:
     return instant(str(value), str(info.field_name)) if info.context == RECORDED else value
 
 
-Instant = Annotated[datetime, BeforeValidator(_recorded), PlainSerializer(_utc_text)]
+Instant = Annotated[datetime, BeforeValidator(_recorded), PlainSerializer(utc_text)]
 """Aware and in UTC; recorded in whole seconds."""
 
 
@@ -62,7 +59,7 @@ class Approval:
         """The approval in one sentence."""
         return (
             f"approved by {self.approver} (as claimed; recorded by account {self.account} on {self.host}), "
-            f"ticket {self.ticket}, from {_utc_text(self.not_before)} to {_utc_text(self.not_after)}"
+            f"ticket {self.ticket}, from {utc_text(self.not_before)} to {utc_text(self.not_after)}"
         )
 
 
@@ -87,7 +84,7 @@ def given(
     if end <= begin:
         raise ApprovalError(f"not_after = {not_after}: allowed is an instant after not_before ({not_before})")
     if end <= now:
-        raise ApprovalError(f"not_after = {not_after}: the window is over; it is {_utc_text(now)} now")
+        raise ApprovalError(f"not_after = {not_after}: the window is over; it is {utc_text(now)} now")
     return Approval(plan_hash, reach_hash, names["approver"], names["ticket"], begin, end, account, host, now)
 
 

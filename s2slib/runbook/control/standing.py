@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 from s2slib.errors import EXIT_REFUSED, S2SError
 from s2slib.records.files import read_object, write_json
+from s2slib.records.instants import utc_text
 from s2slib.records.journal import verify
 from s2slib.runbook.control.history import History
 from s2slib.runbook.model.change import Change
@@ -100,7 +100,7 @@ def standing(folder: Path) -> Standing:
     elif history.begun or any((folder / mark).exists() for mark in marks):
         kind = "change"
     name = RunName.parse(folder.name)
-    begun = record.started if record else name.started.isoformat().replace("+00:00", "Z") if name else ""
+    begun = record.started if record else utc_text(name.started) if name else ""
     return Standing(
         folder,
         kind,
@@ -122,24 +122,21 @@ def chosen(places: Workspace, deployment: str, given: str, mode: Mode, to: Purpo
     | "new" | a new one | a new one |
     | a run | that one, unless it has ended, or is a look and the mode is apply | that one |
     """
-    folder = None
+    where = None
     if given and given != NEW_RUN:
-        folder = places.find_run(given, deployment)
-        where = standing(folder)
+        where = standing(places.find_run(given, deployment))
         if to == "work":
             where.refuse_ended()
         if mode == "apply" and where.outcome is not None:
             where.refuse_looks()
-    elif not given:
-        folder = places.open_run(deployment)
-        if folder is not None and to == "work":
-            where = standing(folder)
-            if where.ended or (mode == "apply" and where.kind == "check" and where.outcome):
-                folder = None
-    if folder is not None:
-        where = standing(folder)
+    elif not given and (opened := places.open_run(deployment)) is not None:
+        where = standing(opened)
+        is_look = mode == "apply" and where.kind == "check" and where.outcome is not None
+        if to == "work" and (where.ended or is_look):
+            where = None
+    if where is not None:
         by = f" by {where.account}" if where.account else ""
-        return folder, f"continuing {folder.name}, begun {where.begun}{by}"
+        return where.folder, f"continuing {where.name}, begun {where.begun}{by}"
     folder = places.new_run(deployment)
     places.set_open_run(deployment, folder)
     return folder, f"new run {folder.name}"
@@ -148,12 +145,12 @@ def chosen(places: Workspace, deployment: str, given: str, mode: Mode, to: Purpo
 def note_change(folder: Path, account: str) -> None:
     """Note that a run is a change from now on; done before anything is contacted."""
     if not (folder / CHANGE_MARK).exists():
-        write_json(folder / CHANGE_MARK, {"account": account, "at": _utc()})
+        write_json(folder / CHANGE_MARK, {"account": account, "at": utc_text()})
 
 
 def close(folder: Path, account: str, reason: str) -> None:
     """End a run by hand."""
-    write_json(folder / CLOSED, {"account": account, "at": _utc(), "reason": reason})
+    write_json(folder / CLOSED, {"account": account, "at": utc_text(), "reason": reason})
 
 
 def _ended(folder: Path, kind: Kind, record: RunRecord | None, history: History) -> str:
@@ -171,7 +168,3 @@ def _ended(folder: Path, kind: Kind, record: RunRecord | None, history: History)
 
 def _left(history: History) -> tuple[Change, ...]:
     return tuple(c for c in history.written() if not c.undo or any(step.id not in history.over for step in c.undo))
-
-
-def _utc() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -12,17 +12,19 @@ from s2slib.runbook.phases.common import judged_document, ucs_gate, unknown_find
 from s2slib.runbook.reading.catalogue import PEER_METADATA, REPLICA_CERTIFICATE
 from s2slib.runbook.reading.derive import WEB_HEALTHY, ours_in_lync
 from s2slib.runbook.reading.sameness import (
+    LARGEST_SKEW_S,
     accepted_realms,
+    default_sip_domain,
     exchange_realm,
     exchange_thumbprints,
     lync_realm,
     lync_thumbprints,
+    pools_left_out,
     server_time,
 )
 from s2slib.runbook.reading.scope import Scope
 
 NAME = "preflight"
-LARGEST_SKEW_S = 300
 STORAGE_TEST_GROUPS = ("RTC Local User Administrators", "RTCUniversalUserAdmins")
 LYNC_WRITE_GROUP = "RTCUniversalServerAdmins"
 EXCHANGE_WRITE_GROUP = "Organization Management"
@@ -189,7 +191,7 @@ def _topology(d: Scope, facts: Facts) -> list[Finding]:
             findings.append(TOPOLOGY("Get-CsPool does not list it", what="pool", names=pool.fqdn))
             continue
         findings += _differ("front ends", set(real.computers), pool.front_ends, f"in pool {pool.fqdn}")
-    findings += [POOL_LEFT_OUT(name) for name in _pools_left_out(d, facts)]
+    findings += [POOL_LEFT_OUT(name) for name in pools_left_out(d, facts)]
     servers = facts.value(exchange.SERVERS)
     if servers is not None:
         older = {row.fqdn for row in servers if row.is_older}
@@ -199,12 +201,6 @@ def _topology(d: Scope, facts: Facts) -> list[Finding]:
         declared = [server.fqdn for server in d.exchange.servers if server.fqdn not in out]
         findings += _differ("Exchange servers", in_scope, declared, "in the organisation")
     return findings
-
-
-def _pools_left_out(d: Scope, facts: Facts) -> list[str]:
-    """Pools with users that are not declared."""
-    declared = {pool.fqdn.lower() for pool in d.lync.pools}
-    return [row.fqdn for row in facts.value(lync.POOLS, []) if row.has_users and row.fqdn not in declared]
 
 
 def _excluded(d: Scope, facts: Facts) -> list[Finding]:
@@ -242,7 +238,7 @@ def _products(d: Scope, facts: Facts) -> list[Finding]:
 
 
 def _sip_domain(d: Scope, facts: Facts) -> list[Finding]:
-    real = next((domain.name for domain in facts.value(lync.SIP_DOMAINS, []) if domain.is_default), "")
+    real = default_sip_domain(facts)
     declared = d.lync.default_sip_domain.lower()
     return [SIP_DOMAIN(real, declared)] if real and real != declared else []
 
@@ -305,9 +301,9 @@ def _documents(d: Scope, facts: Facts) -> list[Finding]:
             thumbprints=exchange_thumbprints(facts),
             at=at,
         )
-    assigned = lync_thumbprints(d, facts)
+    assigned = lync_thumbprints(d, facts) or []
     held = [facts.value(REPLICA_CERTIFICATE.on(front_end)) for front_end in d.front_ends]
-    arrived = bool(assigned) and all(row is not None and assigned and row.thumbprint in assigned for row in held)
+    arrived = bool(assigned) and all(row is not None and row.thumbprint in assigned for row in held)
     for server in d.exchange_servers if arrived else ():  # else it is the certificate phase's to assign, or to wait
         findings += judged_document(
             NAME,

@@ -10,13 +10,27 @@ from s2slib.products.read import parse_instant
 from s2slib.products.windows import CLOCK
 from s2slib.runbook.reading.scope import Scope
 
+LARGEST_SKEW_S = 300
+"""Clocks that differ by more are not taken for the same time: tokens are refused, and a window is not known."""
+
 
 def lync_realm(facts: Facts) -> str:
     """The realm Lync puts into its tokens: set, else the default SIP domain; empty while unknown (fact F12)."""
     configured = facts.value(lync.OAUTH_CONFIGURATION)
     if configured is not None and configured.realm:
         return configured.realm.lower()
+    return default_sip_domain(facts)
+
+
+def default_sip_domain(facts: Facts) -> str:
+    """Lync's default SIP domain; empty while unknown."""
     return next((domain.name for domain in facts.value(lync.SIP_DOMAINS, []) if domain.is_default), "")
+
+
+def pools_left_out(d: Scope, facts: Facts) -> list[str]:
+    """Pools with users that are not declared."""
+    declared = {pool.fqdn.lower() for pool in d.lync.pools}
+    return [row.fqdn for row in facts.value(lync.POOLS, []) if row.has_users and row.fqdn not in declared]
 
 
 def accepted_realms(facts: Facts) -> list[str]:
